@@ -1,0 +1,330 @@
+"""The JSON artifacts. Downstream owners parse them: fields may be added, never renamed.
+
+Times are RFC 3339 UTC with milliseconds, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from release_watch.clock import Timestamp
+from release_watch.verdict import ExitState, Objective, Verdict
+
+SCHEMA_VERSION = "1.0"
+
+
+class Signal(StrEnum):
+    """The four kinds of telemetry a release must have."""
+
+    METRICS = "metrics"
+    LOGS = "logs"
+    TRACES = "traces"
+    SYNTHETICS = "synthetics"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Artifact(BaseModel):
+    """What every JSON artifact begins with."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: str = SCHEMA_VERSION
+    release_id: str
+    environment: str
+    generated_at: Timestamp
+
+
+class Window(_Part):
+    """A span of time, start inclusive."""
+
+    start: Timestamp
+    end: Timestamp
+
+
+# --- instrumentation-audit.json ---------------------------------------------------------------------
+
+
+class CoverageStatus(StrEnum):
+    """Whether a signal was proven to be there."""
+
+    PASS = "PASS"  # noqa: S105 - a status, no password
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class CoverageCheck(_Part):
+    """One question to a backend and its answer."""
+
+    name: str
+    status: CoverageStatus
+    query: str | None = None
+    observed: str
+    expected: str
+    remedy: str | None = None
+
+
+class SignalAudit(_Part):
+    """All checks of one signal of one service; the gravest decides."""
+
+    status: CoverageStatus
+    checks: tuple[CoverageCheck, ...]
+
+
+class ServiceAudit(_Part):
+    """The coverage of one service; ``score`` is the share of passed checks, 0 to 1."""
+
+    service: str
+    tier: Literal["critical", "standard"]
+    score: float = Field(ge=0, le=1)
+    signals: dict[Signal, SignalAudit]
+
+
+class InstrumentationAudit(Artifact):
+    """``instrumentation-audit.json``."""
+
+    verdict: Verdict
+    services: tuple[ServiceAudit, ...]
+
+
+# --- baseline-metrics.json --------------------------------------------------------------------------
+
+
+class BaselineKind(StrEnum):
+    """``reference``: before the release; ``snapshot``: just after it; ``release``: the window after it."""
+
+    SNAPSHOT = "snapshot"
+    REFERENCE = "reference"
+    RELEASE = "release"
+
+
+class NormalRange(_Part):
+    """The band in which a metric is normal, in the metric's unit."""
+
+    low: float
+    high: float
+
+
+class MetricBaseline(_Part):
+    """The normal behaviour of one metric of one service."""
+
+    service: str
+    metric: str
+    unit: str
+    quantiles: dict[str, float]
+    normal_range: NormalRange | None
+    seasonality: str | None = None
+    samples: int
+    completeness: float = Field(ge=0, le=1)
+    query: str
+
+
+class BaselineMetrics(Artifact):
+    """``baseline-metrics.json``."""
+
+    kind: BaselineKind
+    window: Window
+    verdict: Verdict
+    reason: str
+    metrics: tuple[MetricBaseline, ...]
+
+
+# --- alert-test-results.json ------------------------------------------------------------------------
+
+
+class Hop(_Part):
+    """One hop of a drill: when it was seen, seconds since the drill was fired, and what proves it."""
+
+    at: Timestamp | None = None
+    latency: float | None = None
+    proof: str | None = None
+
+
+class Hops(_Part):
+    """The way of an alert, from the rule to the person and back."""
+
+    fired: Hop = Hop()
+    accepted: Hop = Hop()
+    delivered: Hop = Hop()
+    acknowledged: Hop = Hop()
+    resolved: Hop = Hop()
+
+
+class DrillResult(_Part):
+    """One synthetic incident and what became of it."""
+
+    drill_id: str
+    kind: Literal["full", "direct"]
+    service: str
+    severity: Literal["page", "ticket"]
+    route: tuple[str, ...]
+    receiver: str | None
+    hops: Hops
+    acknowledged_by: str | None
+    target_seconds: float
+    verdict: Verdict
+    diagnosis: str | None
+
+
+class AlertTestResults(Artifact):
+    """``alert-test-results.json``."""
+
+    verdict: Verdict
+    drills: tuple[DrillResult, ...]
+    not_drilled: tuple[str, ...] = ()
+
+
+# --- monitoring-results.json ------------------------------------------------------------------------
+
+
+class Severity(StrEnum):
+    """How grave a finding is."""
+
+    CRITICAL = "critical"
+    MAJOR = "major"
+    MINOR = "minor"
+
+
+class FindingState(StrEnum):
+    """Where a finding stands."""
+
+    OPEN = "open"
+    TRANSIENT = "transient"
+    RESOLVED = "resolved"
+
+
+class Finding(_Part):
+    """Something that is worse than it was, or broken, since the release."""
+
+    finding_id: str
+    service: str
+    metric: str
+    severity: Severity
+    first_seen: Timestamp
+    last_seen: Timestamp
+    state: FindingState
+    reason: str
+    evidence: tuple[Objective, ...]
+    actions: tuple[str, ...] = ()
+    owner: str | None = None
+
+
+class Review(_Part):
+    """One periodic look at the release."""
+
+    number: int
+    at: Timestamp
+    verdict: Verdict
+    objectives: tuple[Objective, ...]
+
+
+class MonitoringResults(Artifact):
+    """``monitoring-results.json``."""
+
+    verdict: Verdict
+    window: Window
+    reviews: tuple[Review, ...]
+    findings: tuple[Finding, ...]
+
+
+# --- observability-schedule.json --------------------------------------------------------------------
+
+
+class ScheduledCheck(_Part):
+    """A recurring check, how often it runs and who answers for it."""
+
+    check: str
+    cadence: str
+    responsible_role: str
+    next_run: Timestamp
+    runner: str
+
+
+class ObservabilitySchedule(Artifact):
+    """``observability-schedule.json``."""
+
+    verdict: Verdict
+    registered_with: str
+    checks: tuple[ScheduledCheck, ...]
+
+
+# --- gates, approvals, exit -------------------------------------------------------------------------
+
+
+class GateRecord(_Part):
+    """What a gate decided, when, and on what."""
+
+    gate: int = Field(ge=1, le=4)
+    verdict: Verdict
+    decided_at: Timestamp
+    objectives: tuple[Objective, ...]
+
+
+class Approval(_Part):
+    """Who answered what on which evidence. ``answer`` is None until a person answered."""
+
+    role: str
+    task: str
+    answer: str | None
+    responded_by: str | None
+    responded_at: Timestamp | None
+    evidence_uri: str
+    evidence_sha256: str
+
+
+class ApprovalRecord(Artifact):
+    """``monitoring-approval-record.json``."""
+
+    verdict: Verdict
+    approvals: tuple[Approval, ...]
+    on_call_owner: str | None
+    effective_from: Timestamp | None
+
+
+class ManifestEntry(_Part):
+    """One file of the package."""
+
+    path: str
+    sha256: str
+    bytes: int
+    produced_by: str
+    produced_at: Timestamp
+
+
+class Manifest(Artifact):
+    """``monitoring-package-manifest.json``."""
+
+    verdict: Verdict
+    files: tuple[ManifestEntry, ...]
+    approvals: tuple[Approval, ...]
+    notices: tuple[dict[str, Any], ...] = ()
+    links: dict[str, str] = Field(default_factory=dict)
+    times: dict[str, Timestamp] = Field(default_factory=dict)
+
+
+class ExitRecord(Artifact):
+    """``exit-state.json``."""
+
+    exit_state: ExitState
+    reason: str
+    next_steps: tuple[str, ...] = ()
+    notified: tuple[str, ...]
+    gates: tuple[GateRecord, ...]
+
+
+PUBLISHED: dict[str, type[Artifact]] = {
+    "instrumentation-audit.json": InstrumentationAudit,
+    "baseline-metrics.json": BaselineMetrics,
+    "alert-test-results.json": AlertTestResults,
+    "monitoring-results.json": MonitoringResults,
+    "observability-schedule.json": ObservabilitySchedule,
+    "monitoring-approval-record.json": ApprovalRecord,
+    "monitoring-package-manifest.json": Manifest,
+    "exit-state.json": ExitRecord,
+}
+"""Every JSON artifact by its file name."""
