@@ -1,0 +1,1 @@
+"""One module per server: its configuration, its command line, and how to tell that it serves."""
