@@ -146,9 +146,17 @@ PARAM_SCHEMAS: dict[str, dict[str, Any]] = {
     },
     "deployed_at": {"type": "string", "format": "date-time"},
     "evidence_uri": {"type": "string", "pattern": r"^[a-z0-9]+://"},
-    "baseline_window": {"type": "string", "pattern": DURATION_PATTERN},
-    "review_interval": {"type": "string", "pattern": DURATION_PATTERN},
-    "rollback_policy": {"type": "string", "enum": [p.value for p in RollbackPolicy]},
-    "mode": {"type": "string", "enum": [m.value for m in Mode]},
+    "baseline_window": {
+        "type": "string",
+        "pattern": DURATION_PATTERN,
+        "default": format_duration(timedelta(hours=24)),
+    },
+    "review_interval": {
+        "type": "string",
+        "pattern": DURATION_PATTERN,
+        "default": format_duration(timedelta(hours=1)),
+    },
+    "rollback_policy": {"type": "string", "enum": [p.value for p in RollbackPolicy], "default": "ask"},
+    "mode": {"type": "string", "enum": [m.value for m in Mode], "default": "enforce"},
 }
 """JSON Schemas of the DAG params; the REST API refuses what does not fit them with 400."""

@@ -1,0 +1,191 @@
+"""The improvement backlog: gaps, noise and slow hops as items with an owner, each filed once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from release_watch.artifacts.models import (
+    AlertTestResults,
+    CoverageStatus,
+    DrillResult,
+    Finding,
+    FindingState,
+    InstrumentationAudit,
+    MonitoringResults,
+    Severity,
+)
+from release_watch.assurance.correlation import Correlation
+from release_watch.assurance.tuning import proposals
+from release_watch.catalog.config import Config
+from release_watch.clock import rfc3339
+from release_watch.markdown import escape, header
+from release_watch.release import Release
+from release_watch.verdict import Verdict
+
+Priority = Literal["high", "medium", "low"]
+SLOW_SHARE = 0.8
+"""A drill that needed more than this share of its target is worth an item although it passed."""
+NOBODY = "nobody yet: name an owner in services.yaml"
+_IDS = re.compile(r"^## (RW-[0-9a-f]{10}):", re.MULTILINE)
+
+
+class BacklogItem(NamedTuple):
+    """Something to improve. ``item_id`` depends on kind, service and subject alone, so it is stable."""
+
+    item_id: str
+    title: str
+    owner: str
+    priority: Priority
+    evidence: str
+
+
+def backlog_items(
+    audit: InstrumentationAudit | None,
+    results: AlertTestResults | None,
+    monitoring: MonitoringResults | None,
+    correlation: Correlation | None,
+    config: Config,
+) -> list[BacklogItem]:
+    """Return what is to be improved, gravest first, each once, with the owners that the catalogue names."""
+    owners = {service.name: service.owner for service in config.catalog.services}
+    found = [
+        *_coverage(audit, owners),
+        *_drills(results, owners),
+        *_tuning(correlation, owners),
+        *_findings(monitoring.findings if monitoring else (), owners),
+    ]
+    unique = {item.item_id: item for item in reversed(found)}
+    rank = {"high": 0, "medium": 1, "low": 2}
+    return sorted(unique.values(), key=lambda item: (rank[item.priority], item.title))
+
+
+def append_backlog(existing: str | None, items: Sequence[BacklogItem], release: Release, at: datetime) -> str:
+    """Return ``improvement-backlog.md``: ``existing`` as it is, and the items that it does not have yet."""
+    text = existing or str(header("Improvement backlog", release.release_id, release.environment, at)) + (
+        "\nEach item keeps its id. Change owner, priority and state here: nothing is overwritten.\n"
+    )
+    known = set(_IDS.findall(text))
+    new = [item for item in items if item.item_id not in known]
+    if not new and not known and "Nothing is outstanding" not in text:
+        text += f"\nNothing is outstanding as of {rfc3339(at)}.\n"
+    return text.rstrip("\n") + "\n" + "".join(f"\n{_section(item, release.release_id, at)}" for item in new)
+
+
+def _section(item: BacklogItem, release_id: str, at: datetime) -> str:
+    return (
+        f"## {item.item_id}: {escape(item.title)}\n\n"
+        f"- owner: {escape(item.owner)}\n"
+        f"- priority: {item.priority}\n"
+        f"- state: open\n"
+        f"- evidence: {escape(item.evidence)}\n"
+        f"- found: {rfc3339(at)}, release {escape(release_id)}\n"
+    )
+
+
+def _item(
+    kind: str,
+    service: str,
+    subject: str,
+    *,
+    title: str,
+    evidence: str,
+    priority: Priority,
+    owners: Mapping[str, str],
+) -> BacklogItem:
+    digest = hashlib.sha256("\0".join((kind, service, subject)).encode()).hexdigest()[:10]
+    return BacklogItem(f"RW-{digest}", title, owners.get(service, NOBODY), priority, evidence)
+
+
+def _coverage(audit: InstrumentationAudit | None, owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    for service in audit.services if audit else ():
+        for signal, found in service.signals.items():
+            failed = [c for c in found.checks if c.status is not CoverageStatus.PASS]
+            if found.status is CoverageStatus.PASS and not failed:
+                continue
+            words = "; ".join(f"{c.name}: {c.observed}. {c.remedy or ''}".strip() for c in failed)
+            yield _item(
+                "coverage",
+                service.service,
+                signal,
+                title=f"Close the {signal.value} gap of {service.service}",
+                evidence=f"instrumentation-audit.json: {words or found.status}",
+                priority="high" if service.tier == "critical" else "medium",
+                owners=owners,
+            )
+
+
+def _drills(results: AlertTestResults | None, owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    for drill in results.drills if results else ():
+        if not (problem := _drill_problem(drill)):
+            continue
+        yield _item(
+            "drill",
+            drill.service,
+            "/".join((drill.severity, *drill.route)),
+            title=f"Repair or speed up the {drill.severity} path of {drill.service}",
+            evidence=f"alert-test-results.json, {drill.drill_id}: {problem}",
+            priority="medium" if drill.verdict.proceeds else "high",
+            owners=owners,
+        )
+    for route in results.not_drilled if results else ():
+        yield _item(
+            "not_drilled",
+            "",
+            route,
+            title=f"Make this route drillable: {route}",
+            evidence="alert-test-results.json: not_drilled",
+            priority="medium",
+            owners=owners,
+        )
+
+
+def _drill_problem(drill: DrillResult) -> str | None:
+    if drill.verdict is not Verdict.GO:
+        return drill.diagnosis or f"verdict {drill.verdict}"
+    latency = drill.hops.acknowledged.latency
+    if latency is not None and latency > SLOW_SHARE * drill.target_seconds:
+        return f"acknowledged after {latency:.0f} s of {drill.target_seconds:.0f} s"
+    return None
+
+
+def _tuning(correlation: Correlation | None, owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    if correlation is None:
+        return
+    if not correlation.reviewed:
+        yield _item(
+            "incidents",
+            "",
+            "unreviewed",
+            title="Connect the ticket tracker, so that alerts can be held against incidents",
+            evidence=f"alert-tuning-report.md: {correlation.reason}",
+            priority="medium",
+            owners=owners,
+        )
+    for proposal in proposals(correlation):
+        yield _item(
+            "tuning",
+            proposal.service,
+            f"{proposal.alert}/{proposal.cause if proposal.alert == 'no alert' else proposal.change}",
+            title=f"{proposal.service}: {proposal.alert}: {proposal.change}",
+            evidence=f"alert-tuning-report.md: {proposal.cause}",
+            priority="high" if proposal.alert == "no alert" else "medium",
+            owners=owners,
+        )
+
+
+def _findings(findings: Sequence[Finding], owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    for finding in findings:
+        if finding.state is FindingState.OPEN:
+            yield _item(
+                "finding",
+                finding.service,
+                finding.metric,
+                title=f"{finding.service}: {finding.metric} is worse since the release",
+                evidence=f"monitoring-results.json, {finding.finding_id}: {finding.reason}",
+                priority="medium" if finding.severity is Severity.MINOR else "high",
+                owners=owners,
+            )

@@ -1,0 +1,103 @@
+"""The nightly run: is everything that was activated still there and alive, for every active release."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+from release_watch.artifacts.models import SCHEMA_VERSION
+from release_watch.assurance.checks import RUNNERS, Subject
+from release_watch.assurance.registry import ActiveRelease
+from release_watch.assurance.schedule import CHECKS
+from release_watch.catalog.config import Config
+from release_watch.clock import Timestamp
+from release_watch.errors import ReleaseWatchError
+from release_watch.telemetry.backends import Backends
+from release_watch.verdict import Decision, Objective, Verdict
+
+
+class ReleaseNight(BaseModel):
+    """What the night found for one release. ``needs_person``: a check that is not advisory did not pass."""
+
+    model_config = ConfigDict(frozen=True)
+
+    release_id: str
+    environment: str
+    services: tuple[str, ...]
+    decision: Decision
+    needs_person: bool
+
+    @property
+    def line(self) -> str:
+        """The one line of this release."""
+        where = f"{self.release_id} ({self.environment}; {', '.join(self.services)})"
+        call = "a person must act: " if self.needs_person else ""
+        return f"{where}: {call}{self.decision.summary()}"
+
+
+class NightReport(BaseModel):
+    """The report of one night over all active releases."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: str = SCHEMA_VERSION
+    generated_at: Timestamp
+    releases: tuple[ReleaseNight, ...]
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether the nightly run has to fail."""
+        return any(release.needs_person for release in self.releases)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One summary line per release, those that need a person first."""
+        ordered = sorted(self.releases, key=lambda night: not night.needs_person)
+        return tuple(night.line for night in ordered)
+
+
+def night(active: Sequence[ActiveRelease], backends: Backends, config: Config, at: datetime) -> NightReport:
+    """Return what the checks of :data:`release_watch.assurance.schedule.CHECKS` find for each release.
+
+    A backend that fails makes the checks that need it INCONCLUSIVE and hides none of the others.
+    """
+    return NightReport(generated_at=at, releases=tuple(_release(e, backends, config, at) for e in active))
+
+
+def _release(entry: ActiveRelease, backends: Backends, config: Config, at: datetime) -> ReleaseNight:
+    found: list[Objective] = []
+    must_act = False
+    try:
+        subject = Subject(entry, config.catalog.select(entry.services), backends, config, at)
+    except ReleaseWatchError as error:
+        found, must_act = [_unknown("catalogue", error)], True
+    else:
+        for check in CHECKS:
+            objectives = _run(check.name, subject)
+            found += objectives
+            must_act |= not check.advisory and any(not o.verdict.proceeds for o in objectives)
+    return ReleaseNight(
+        release_id=entry.release.release_id,
+        environment=entry.release.environment,
+        services=entry.services,
+        decision=Decision.over(found),
+        needs_person=must_act,
+    )
+
+
+def _run(check: str, subject: Subject) -> list[Objective]:
+    found: list[Objective] = []
+    try:
+        found.extend(RUNNERS[check](subject))
+    except ReleaseWatchError as error:
+        found.append(_unknown(check, error))
+    except Exception as error:  # one check that breaks must not hide the other checks and releases
+        reason = f"the check itself failed: {type(error).__name__}: {error}"
+        found.append(Objective(name=check, verdict=Verdict.ERROR, reason=reason))
+    return found
+
+
+def _unknown(check: str, error: ReleaseWatchError) -> Objective:
+    return Objective(name=check, verdict=Verdict.INCONCLUSIVE, reason=str(error) or type(error).__name__)

@@ -1,0 +1,164 @@
+"""The active releases: what the nightly run answers for, and which release owns which service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
+
+from release_watch.artifacts.models import SCHEMA_VERSION
+from release_watch.artifacts.store import ArtifactStore, PathLike
+from release_watch.clock import Timestamp, rfc3339
+from release_watch.release import Release
+
+FOLDER = "registry"
+REGISTRATION = "registration.json"
+RETIREMENT = "retirement.json"
+
+
+class ActiveDashboard(BaseModel):
+    """A dashboard that was activated."""
+
+    model_config = ConfigDict(frozen=True)
+
+    uid: str
+    title: str
+
+
+class ActiveRelease(BaseModel):
+    """A release under watch, with everything that was activated for it.
+
+    ``services`` are those that no newer release has taken over; ``rules`` maps the name of each activated
+    rule file to its text, so that drift is measured against what was activated and nothing else.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: str = SCHEMA_VERSION
+    release: Release
+    services: tuple[str, ...]
+    registered_at: Timestamp
+    artifacts_uri: str
+    rules: dict[str, str] = Field(default_factory=dict)
+    dashboards: tuple[ActiveDashboard, ...] = ()
+    endpoints: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+
+    @field_serializer("release")
+    def _release(self, release: Release) -> dict[str, Any]:
+        return release.model_dump(mode="json")
+
+
+class ActiveReleases:
+    """The registry, one folder per release below ``<root>/registry``.
+
+    A run writes only its own release's files, so parallel runs cannot disturb each other; what
+    supersedes what is worked out when the registry is read.
+    """
+
+    def __init__(self, root: PathLike) -> None:
+        self._root = root / FOLDER
+
+    def register(
+        self,
+        release: Release,
+        *,
+        artifacts_uri: str,
+        rules: Mapping[str, str],
+        dashboards: Sequence[ActiveDashboard] = (),
+        endpoints: Mapping[str, Sequence[str]] | None = None,
+        at: datetime,
+    ) -> ActiveRelease:
+        """Register ``release`` and return it; registering again replaces what was activated, not the time."""
+        earlier = self._read(release.environment, release.release_id)
+        registered = ActiveRelease(
+            release=release,
+            services=release.services,
+            registered_at=earlier.registered_at if earlier else at,
+            artifacts_uri=artifacts_uri,
+            rules=dict(rules),
+            dashboards=tuple(dashboards),
+            endpoints={service: tuple(paths) for service, paths in (endpoints or {}).items()},
+        )
+        self._store(release.environment, release.release_id).write_json(REGISTRATION, registered)
+        return registered
+
+    def retire(self, environment: str, release_id: str, *, reason: str, at: datetime) -> None:
+        """Take a release out of the watch for good, for example because it was rolled back.
+
+        What it had superseded is watched again. A release that is retired already keeps its first reason.
+        """
+        store = self._store(environment, release_id)
+        if not store.exists(RETIREMENT):
+            store.write_json(RETIREMENT, {"reason": reason, "retired_at": rfc3339(at)})
+
+    def retirement(self, environment: str, release_id: str) -> str | None:
+        """Return why a release was retired, or None if it was not."""
+        store = self._store(environment, release_id)
+        if not store.exists(RETIREMENT):
+            return None
+        return str(json.loads(store.read_bytes(RETIREMENT))["reason"])
+
+    def all(self, environment: str | None = None) -> tuple[ActiveRelease, ...]:
+        """Return the releases under watch, newest deployment first, each with the services it still owns.
+
+        A service belongs to the newest release that has it; a release without any is superseded.
+
+        Raises:
+            InvalidInputError: if a registration was damaged.
+        """
+        newest_first = sorted(self._registered(environment), key=_age, reverse=True)
+        owned: set[tuple[str, str]] = set()
+        active = []
+        for entry in newest_first:
+            where = entry.release.environment
+            services = tuple(s for s in entry.release.services if (where, s) not in owned)
+            owned.update((where, service) for service in services)
+            if services:
+                active.append(entry.model_copy(update={"services": services}))
+        return tuple(active)
+
+    def holds(self, release: Release) -> bool:
+        """Return whether ``release`` is registered and not retired."""
+        where = release.environment, release.release_id
+        return self._store(*where).exists(REGISTRATION) and self.retirement(*where) is None
+
+    def superseded_by(self, release: Release) -> tuple[ActiveRelease, ...]:
+        """Return the releases under watch from which ``release`` takes over a service, or all of them."""
+        return tuple(
+            entry
+            for entry in self.all(release.environment)
+            if entry.release.release_id != release.release_id
+            and _age(entry) <= (release.deployed_at, release.release_id)
+            and set(entry.services) & set(release.services)
+        )
+
+    def newest(self, environment: str) -> ActiveRelease | None:
+        """Return the newest release under watch in ``environment``, or None."""
+        return next(iter(self.all(environment)), None)
+
+    def _registered(self, environment: str | None) -> list[ActiveRelease]:
+        if not self._root.exists():
+            return []
+        found = []
+        for path in self._root.rglob(REGISTRATION):
+            where, release_id = str(path).rstrip("/").split("/")[-3:-1]
+            if environment in (None, where) and self.retirement(where, release_id) is None:
+                entry = self._read(where, release_id)
+                found += [entry] if entry else []
+        return found
+
+    def _read(self, environment: str, release_id: str) -> ActiveRelease | None:
+        store = self._store(environment, release_id)
+        if not store.exists(REGISTRATION):
+            return None
+        return store.read_model(REGISTRATION, ActiveRelease)
+
+    def _store(self, environment: str, release_id: str) -> ArtifactStore:
+        return ArtifactStore(self._root, environment, release_id)
+
+
+def _age(entry: ActiveRelease) -> tuple[datetime, str]:
+    return entry.release.deployed_at, entry.release.release_id

@@ -1,0 +1,1 @@
+"""What is watched and how: services, SLOs, people on call, and policies, from YAML files."""

@@ -1,0 +1,125 @@
+"""Policies: how long, how often, how many. Durations are ISO 8601 in YAML and ``timedelta`` in Python."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from release_watch.clock import format_duration, parse_duration
+
+LONGEST = timedelta(days=30)
+
+
+def _parsed(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("is not an ISO 8601 duration such as PT24H")
+    return parse_duration(value)
+
+
+def _bounded(value: timedelta) -> timedelta:
+    if not timedelta(0) < value <= LONGEST:
+        raise ValueError(f"must be longer than nothing and at most {format_duration(LONGEST)}")
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_parsed),
+    AfterValidator(_bounded),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
+]
+
+
+class _Policy(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SignalsPolicy(_Policy):
+    """Waiting for what upstream has to say: validation, feature flags, documents."""
+
+    deadline: Duration = timedelta(hours=2)
+    poll_interval: Duration = timedelta(seconds=30)
+
+
+class EvidencePolicy(_Policy):
+    """What the deployment documents must be: not older than ``max_age`` when read, not larger."""
+
+    max_age: Duration = timedelta(hours=24)
+    max_bytes: int = Field(5_000_000, ge=1_000, le=50_000_000)
+
+
+class CoveragePolicy(_Policy):
+    """How fresh the newest sample of a signal must be to count as live."""
+
+    live_within: Duration = timedelta(minutes=5)
+
+
+class RemediationPolicy(_Policy):
+    """How often a failed gate looks again, and when it gives up as BLOCKED."""
+
+    interval: Duration = timedelta(minutes=5)
+    deadline: Duration = timedelta(hours=8)
+
+
+class ApprovalsPolicy(_Policy):
+    """How long a person has to answer; no answer is No."""
+
+    timeout: Duration = timedelta(hours=4)
+
+
+class DrillPolicy(_Policy):
+    """The targets of a synthetic incident, both counted from the moment the drill is started."""
+
+    deliver_within: Duration = timedelta(minutes=5)
+    acknowledge_within: Duration = timedelta(minutes=15)
+
+
+class BaselinePolicy(_Policy):
+    """When a baseline convinces: enough samples, few gaps; else the window is extended this often."""
+
+    step: Duration = timedelta(minutes=1)
+    min_samples: int = Field(720, ge=3)
+    min_completeness: float = Field(0.8, gt=0, le=1)
+    reference_window: Duration = timedelta(hours=48)
+    extensions: int = Field(2, ge=0, le=10)
+
+
+class WatchPolicy(_Policy):
+    """How often the window looks at alerts, and how long resource metrics may warm up unjudged."""
+
+    poll_interval: Duration = timedelta(minutes=1)
+    warm_up: Duration = timedelta(minutes=15)
+
+
+class JudgePolicy(_Policy):
+    """What is worse and what is noise."""
+
+    min_relative_effect: float = Field(0.1, gt=0, le=10)
+    persistence: int = Field(3, ge=1, le=100)
+    spread_factor: float = Field(4.0, gt=0, le=100)
+
+
+class DashboardsPolicy(_Policy):
+    """Where dashboards go; files are written to ``provisioning_directory`` where there is no Grafana API."""
+
+    folder: str = Field("Release Watch", min_length=1, max_length=100)
+    provisioning_directory: str | None = None
+
+
+class Policies(_Policy):
+    """All policies; what a file leaves out has the value for production."""
+
+    signals: SignalsPolicy = SignalsPolicy()
+    evidence: EvidencePolicy = EvidencePolicy()
+    coverage: CoveragePolicy = CoveragePolicy()
+    remediation: RemediationPolicy = RemediationPolicy()
+    approvals: ApprovalsPolicy = ApprovalsPolicy()
+    drill: DrillPolicy = DrillPolicy()
+    baseline: BaselinePolicy = BaselinePolicy()
+    watch: WatchPolicy = WatchPolicy()
+    judge: JudgePolicy = JudgePolicy()
+    dashboards: DashboardsPolicy = DashboardsPolicy()

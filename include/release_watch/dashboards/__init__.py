@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: built, tried on live telemetry, put in place and documented."""

@@ -1,0 +1,1 @@
+"""Everything that imports Airflow: it fetches, calls the domain, stores, and passes URIs and verdicts on."""

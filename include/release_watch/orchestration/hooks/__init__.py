@@ -1,0 +1,1 @@
+"""Airflow connections as the transports and backends that the domain packages ask for."""

@@ -1,0 +1,131 @@
+"""The backends of one environment, each found through its Airflow connection."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from release_watch.errors import NotConfiguredError, ReleaseWatchError
+from release_watch.orchestration.hooks.transport import ConnectionTransport, find_connection, request_headers
+from release_watch.telemetry.logs import Loki
+from release_watch.telemetry.metrics import Prometheus
+from release_watch.telemetry.traces import Tempo
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from release_watch.catalog.models import Service
+    from release_watch.telemetry.metrics import Metrics
+    from release_watch.transport import Transport
+
+DEFAULT_TIMEOUT_SECONDS = 10.0
+
+
+class AirflowBackends:
+    """Implements ``release_watch.telemetry.backends.Backends`` with Airflow connections.
+
+    For an environment ``prometheus_<environment>`` is taken where it exists, else ``prometheus_default``;
+    a service of the catalogue may name its own.
+    """
+
+    def __init__(self, environment: str = "production") -> None:
+        self.environment = environment
+        self._transports: dict[str, ConnectionTransport] = {}
+        self._metrics: dict[str, Metrics] = {}
+
+    def metrics(self, service: Service | None = None) -> Metrics:
+        """Return the metrics backend of ``service``, or the environment's."""
+        signal = service.signals.metrics if service else None
+        conn_id = self._conn_id("prometheus", signal.connection if signal else None)
+        if conn_id not in self._metrics:
+            self._metrics[conn_id] = _prometheus(find_connection(conn_id, "metrics"))
+        return self._metrics[conn_id]
+
+    def prometheus(self) -> Transport:
+        """Return Prometheus' own API: rules, targets, reload."""
+        return self._transport(self._conn_id("prometheus"), "alert rules and targets")
+
+    def rules_directory(self) -> Path | None:
+        """Return the folder that Prometheus loads rules from: the extra field ``rules_directory``."""
+        extra = find_connection(self._conn_id("prometheus"), "alert rules").extra_dejson
+        folder = extra.get("rules_directory")
+        return Path(folder) if folder else None
+
+    def logs(self, service: Service | None = None) -> Loki:
+        """Return the log backend."""
+        signal = service.signals.logs if service else None
+        return Loki(self._transport(self._conn_id("loki", signal.connection if signal else None), "logs"))
+
+    def traces(self, service: Service | None = None) -> Tempo:
+        """Return the trace backend."""
+        signal = service.signals.traces if service else None
+        return Tempo(self._transport(self._conn_id("tempo", signal.connection if signal else None), "traces"))
+
+    def alertmanager(self) -> Transport:
+        """Return Alertmanager."""
+        return self._transport(self._conn_id("alertmanager"), "alert delivery")
+
+    def grafana(self) -> Transport:
+        """Return Grafana."""
+        return self._transport(self._conn_id("grafana"), "dashboards")
+
+    def oncall(self) -> Transport:
+        """Return the on-call system."""
+        return self._transport(self._conn_id("oncall"), "paging and acknowledgement")
+
+    def tickets(self) -> Transport:
+        """Return the ticket tracker."""
+        return self._transport(self._conn_id("tickets"), "tickets and incidents")
+
+    def orchestrator(self) -> Transport:
+        """Return the release orchestrator."""
+        return self._transport(self._conn_id("release_orchestrator"), "deployment status and rollback")
+
+    def promtool(self) -> Path:
+        """Return Prometheus' ``promtool``."""
+        return _program("promtool")
+
+    def amtool(self) -> Path:
+        """Return Alertmanager's ``amtool``."""
+        return _program("amtool")
+
+    def _conn_id(self, name: str, own: str | None = None) -> str:
+        default = f"{name}_default"
+        if own and own != default:
+            return own
+        for_environment = f"{name}_{self.environment}"
+        if for_environment in self._transports or for_environment in self._metrics:
+            return for_environment
+        try:
+            find_connection(for_environment, name)
+        except NotConfiguredError:
+            return default
+        return for_environment
+
+    def _transport(self, conn_id: str, needed_for: str) -> ConnectionTransport:
+        if conn_id not in self._transports:
+            self._transports[conn_id] = ConnectionTransport(conn_id, needed_for)
+        return self._transports[conn_id]
+
+
+def _prometheus(connection: Connection) -> Prometheus:
+    extra = connection.extra_dejson
+    return Prometheus(
+        ConnectionTransport(connection.conn_id, "metrics").base_url,
+        headers=request_headers(connection),
+        verify=extra.get("verify", True),
+        timeout_seconds=float(extra.get("timeout", DEFAULT_TIMEOUT_SECONDS)),
+        auth=(connection.login, connection.password or "") if connection.login else None,
+    )
+
+
+def _program(name: str) -> Path:
+    found = os.environ.get(f"RELEASE_WATCH_{name.upper()}") or shutil.which(name)
+    if not found:
+        raise ReleaseWatchError(
+            f"{name} is not on PATH; install it (Debian: prometheus, prometheus-alertmanager) or set "
+            f"RELEASE_WATCH_{name.upper()} to its path"
+        )
+    return Path(found)

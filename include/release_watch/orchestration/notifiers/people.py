@@ -1,0 +1,74 @@
+"""Telling people, by role: a channel that fails is logged and never stops the protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from release_watch.clock import now, rfc3339
+from release_watch.errors import NotConfiguredError
+from release_watch.orchestration.hooks.transport import find_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from release_watch.catalog.oncall import Person
+    from release_watch.orchestration.run import ProtocolRun
+
+APPRISE, SMTP = "apprise_default", "smtp_default"
+
+
+def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...]:
+    """Tell the people of ``role`` and return one line for each notice that was handed over.
+
+    An empty result means that nobody was told, and is recorded as such. Shadow mode tells nobody.
+    """
+    from release_watch.orchestration.run import log
+
+    if run.release.shadow:
+        log.info("Shadow mode: would have told %s: %s", role, subject)
+        return ()
+    told: list[str] = []
+    for channel, send in (("Apprise", _apprise), ("e-mail", _email)):
+        try:
+            told += send(run.config.oncall.people(role), role, subject, text)
+        except NotConfiguredError:
+            continue
+        except Exception as error:
+            log.warning("%s: %s could not be told of %r: %s", channel, role, subject, error)
+    if not told:
+        log.warning("Nobody was told (%s): add the connection %s or %s", role, APPRISE, SMTP)
+    run.record(
+        "people told" if told else "nobody was told",
+        f"told-{run.task_id}-{role}-{now():%Y%m%dT%H%M%S}",
+        role=role,
+        subject=subject,
+        told=told,
+        sent_at=rfc3339(now()),
+    )
+    return tuple(told)
+
+
+def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:
+    find_connection(APPRISE, "notices to people")
+    from airflow.providers.apprise.hooks.apprise import AppriseHook
+
+    AppriseHook(apprise_conn_id=APPRISE).notify(body=text, title=subject, tag=role)
+    return [f"{person.user} through Apprise" for person in people]
+
+
+def _email(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:  # noqa: ARG001 - one shape
+    find_connection(SMTP, "notices by e-mail")
+    from airflow.providers.smtp.hooks.smtp import SmtpHook
+
+    addresses = [person.address for person in people if person.address and "@" in person.address]
+    if not addresses:
+        return []
+    with SmtpHook(smtp_conn_id=SMTP) as hook:
+        hook.send_email_smtp(to=addresses, subject=subject, html_content=_as_html(text))
+    return [f"{address} by e-mail" for address in addresses]
+
+
+def _as_html(text: str) -> str:
+    from html import escape
+
+    return f"<pre>{escape(text)}</pre>"

@@ -1,0 +1,151 @@
+"""A question to a named person, with a digest of the evidence; no answer is No."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+
+from release_watch.artifacts.models import Approval
+from release_watch.clock import in_words, now
+from release_watch.orchestration.notifiers.people import tell
+from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.verdict import Verdict
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+YES, NO = "yes", "no"
+LONGEST_WAIT = timedelta(hours=24)
+
+
+class ApprovalRequest(HITLOperator):
+    """Asks the people on duty in ``role`` and keeps the answer beside the artifacts.
+
+    Airflow reports a timeout as success with the default answer. Here the default is No, and the
+    answer that is kept names the person, so the next task can tell the two apart.
+
+    :param role: role in ``oncall.yaml`` whose people may answer
+    :param evidence: artifact that the answer is about; its URI and SHA-256 stand in the question
+    :param question: one sentence
+    """
+
+    template_fields: Sequence[str] = ("subject", "body")
+
+    def __init__(self, *, role: str, evidence: str, question: str, **kwargs: Any) -> None:
+        kwargs.setdefault("response_timeout", LONGEST_WAIT)
+        super().__init__(
+            subject=question,
+            options=[YES, NO],
+            defaults=[NO],
+            body="",
+            **kwargs,
+        )
+        self.role = role
+        self.evidence = evidence
+        self.question = question
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and park until somebody answers or the time is over; in shadow mode ask nobody."""
+        run = ProtocolRun.of(context)
+        asked = self._asked(run)
+        if run.release.shadow:
+            log.info("Shadow mode: would have asked %s: %s", self.role, self.question)
+            return self._keep(run, asked)
+        people = run.config.oncall.people(self.role)
+        self.assigned_users = [{"id": person.user, "name": person.name} for person in people]
+        self.response_timeout = self._patience(run)
+        self.subject = f"{self.question} [{run.release.release_id}, {run.release.environment}]"
+        self.body = question_body(run, asked, [person.name for person in people], self.response_timeout)
+        run.store.write_json(f"records/approval-{self._name}.json", asked)
+        log.info("%s\nAssigned to %s", self.subject, ", ".join(person.user for person in people))
+        tell(run, self.role, self.subject, self.body)
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
+        """Keep the answer and return its verdict; only a Yes of a person is GO."""
+        run = ProtocolRun.of(context)
+        payload = super().execute_complete(context, event)
+        user = payload["responded_by_user"]
+        asked = run.store.read_model(f"records/approval-{self._name}.json", Approval)
+        return self._keep(
+            run,
+            asked.model_copy(
+                update={
+                    "answer": payload["chosen_options"][0] if user else None,
+                    "responded_by": user["id"] if user else None,
+                    "responded_at": payload["responded_at"] if user else None,
+                }
+            ),
+        )
+
+    @property
+    def _name(self) -> str:
+        return self.task_id.rsplit(".", 1)[-1]
+
+    def _asked(self, run: ProtocolRun) -> Approval:
+        evidence = run.store.digest(self.evidence)
+        return Approval(
+            role=self.role,
+            task=self._name,
+            answer=None,
+            responded_by=None,
+            responded_at=None,
+            evidence_uri=evidence.uri,
+            evidence_sha256=evidence.sha256,
+        )
+
+    def _patience(self, run: ProtocolRun) -> timedelta:
+        return run.config.policies.approvals.timeout
+
+    def _keep(self, run: ProtocolRun, answer: Approval) -> str:
+        run.store.write_json(f"records/approval-{self._name}.json", answer)
+        said = f"{answer.answer!r} by {answer.responded_by}" if answer.responded_by else "no answer"
+        log.info("%s: %s", self.question, said)
+        run.record(
+            "approval answered",
+            f"{self.task_id}-{(answer.responded_at or now()):%Y%m%dT%H%M%S}",
+            approval=answer.model_dump(mode="json"),
+        )
+        verdict = Verdict.GO if answer.answer == YES and answer.responded_by else Verdict.NO_GO
+        return verdict.value
+
+
+class Acknowledgement(ApprovalRequest):
+    """Asks the person on call to acknowledge a drill, within the drill's target."""
+
+    def _patience(self, run: ProtocolRun) -> timedelta:
+        return run.config.policies.drill.acknowledge_within
+
+
+def question_body(run: ProtocolRun, asked: Approval, people: Sequence[str], patience: timedelta) -> str:
+    """Return the Markdown that the asked person sees."""
+    release = run.release
+    return (
+        f"Release **{release.release_id}** (version {release.version}, {release.environment}) of "
+        f"{', '.join(release.services)}.\n\n"
+        f"- Evidence: `{asked.evidence_uri}`\n"
+        f"- SHA-256: `{asked.evidence_sha256}`\n"
+        f"- Asked: {', '.join(people)} ({asked.role})\n"
+        f"- No answer within {in_words(patience)} counts as No.\n"
+    )
+
+
+def granted(run: ProtocolRun, task: str) -> tuple[bool, str]:
+    """Return whether the question of ``task`` was answered Yes by a person on the evidence as it lies now.
+
+    The second value says why not, or who granted it. In shadow mode nothing was asked and nothing is blocked.
+    """
+    answer = run.store.read_model(f"records/approval-{task}.json", Approval)
+    if run.release.shadow:
+        return True, "shadow mode: nobody was asked"
+    if not answer.responded_by:
+        return False, f"nobody ({answer.role}) answered in time"
+    if answer.answer != YES:
+        return False, f"{answer.responded_by} ({answer.role}) answered {answer.answer}"
+    name = answer.evidence_uri.removeprefix(run.store.uri).lstrip("/")
+    if run.store.digest(name).sha256 != answer.evidence_sha256:
+        return False, f"{name} was changed after {answer.responded_by} approved it; ask again"
+    return True, f"{answer.responded_by} ({answer.role})"

@@ -1,0 +1,45 @@
+"""A step of the protocol: a plain function of the run, as an Airflow task."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from release_watch.errors import InvalidInputError
+from release_watch.orchestration.run import ProtocolRun
+from release_watch.verdict import ExitState
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class Step(BaseOperator):
+    """Runs ``action`` and returns what it returns: an artifact's URI or a verdict.
+
+    Input that only a person can mend ends the run as BLOCKED at once; anything else is retried.
+
+    :param action: a function of the run; its name is the task id and its docstring the task's doc
+    """
+
+    def __init__(self, *, action: Callable[[ProtocolRun], str | None], **kwargs: Any) -> None:
+        if isinstance(action, FunctionType):
+            kwargs = {"task_id": action.__name__, "doc_md": inspect.getdoc(action), **kwargs}
+        super().__init__(**kwargs)
+        self.action = action
+
+    def execute(self, context: Context) -> str | None:
+        """Call the action, unless the run has already ended."""
+        run = ProtocolRun.of(context)
+        stops = run.stops()
+        if stops:
+            raise AirflowSkipException(f"The run ended {stops[0]['exit_state']}: {stops[0]['reason']}")
+        try:
+            return self.action(run)
+        except InvalidInputError as error:
+            next_steps = ("Correct the input and trigger a new deployment run.",)
+            raise run.halt(ExitState.BLOCKED, str(error), next_steps=next_steps) from error

@@ -1,0 +1,1 @@
+"""The task groups of the protocol; the DAG files only wire them."""

@@ -1,0 +1,90 @@
+"""The end of every run: exit state, sealed audit trail, people told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseOperator, chain
+from airflow.sdk.exceptions import AirflowFailException
+
+from release_watch import texts
+from release_watch.clock import now
+from release_watch.errors import InvalidInputError, ReleaseWatchError
+from release_watch.handoff.exit_state import exit_record
+from release_watch.orchestration.notifiers.people import tell
+from release_watch.orchestration.phases.checks import gate_records
+from release_watch.orchestration.phases.handing_over import update_status
+from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.storage import artifact_root
+from release_watch.verdict import ExitState
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG, Context
+
+    from release_watch.artifacts.models import ExitRecord
+
+EXIT_STATE = "exit-state.json"
+
+
+class CloseRun(BaseOperator):
+    """Teardown: records how the run ended; fails, and with it the run, unless it is COMPLETED."""
+
+    def execute(self, context: Context) -> str:
+        """Write ``exit-state.json``, seal the audit trail and tell the people."""
+        try:
+            run = ProtocolRun.of(context)
+        except InvalidInputError as error:
+            raise AirflowFailException(f"{ExitState.BLOCKED}: the request was refused: {error}") from error
+        record = self._conclude(context, run)
+        if record.exit_state is not ExitState.COMPLETED:
+            raise AirflowFailException(f"{record.exit_state}: {record.reason}")
+        log.info(texts.PROTOCOL_COMPLETE)
+        return record.exit_state.value
+
+    def _conclude(self, context: Context, run: ProtocolRun) -> ExitRecord:
+        ti = context["ti"]
+        states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+        told: list[str] = []
+        record = exit_record(
+            run.release,
+            stops=run.stops(),
+            gates=gate_records(run),
+            task_states=states,
+            notified=told,
+            at=now(),
+        )
+        subject = f"{record.exit_state}: release {run.release.release_id} in {run.release.environment}"
+        for role in ("sre", "operations-lead", "technical-lead"):
+            told += tell(run, role, subject, record.reason)
+        record = record.model_copy(update={"notified": tuple(told) or ("nobody",)})
+        written = run.store.write_json(EXIT_STATE, record)
+        run.record("run closed", exit_state=record.exit_state, reason=record.reason, uri=written.uri)
+        self._clean_up(run, record)
+        sealed = run.trail.seal()
+        update_status(run, record.exit_state.value)
+        log.info("%s: %s", record.exit_state, record.reason)
+        log.info("Exit state %s; audit trail %s, SHA-256 %s", written.uri, sealed.uri, sealed.sha256)
+        return record
+
+    def _clean_up(self, run: ProtocolRun, record: ExitRecord) -> None:
+        """End drills that a killed task left behind, and take a rolled-back release out of the watch."""
+        from release_watch.assurance.registry import ActiveReleases
+        from release_watch.drills.sweep import sweep
+
+        if record.exit_state is ExitState.ROLLED_BACK:
+            registry = ActiveReleases(artifact_root())
+            registry.retire(run.release.environment, run.release.release_id, reason=record.reason, at=now())
+        try:
+            for test in sweep(run.backends, release_id=run.release.release_id):
+                log.warning("Removed the left-over drill %s", test)
+        except ReleaseWatchError as error:
+            log.warning("Left-over drills could not be looked for: %s", error)
+
+
+def close_after(dag: DAG) -> BaseOperator:
+    """Add the teardown ``close`` after every task from which nothing else follows."""
+    leaves = list(dag.leaves)
+    close = CloseRun(task_id="close", doc_md=CloseRun.__doc__, retries=2)
+    close.as_teardown(on_failure_fail_dagrun=True)
+    chain(leaves, close)
+    return close

@@ -1,0 +1,281 @@
+"""The baseline window: reviews, findings, the response to them, and the release baseline."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TaskGroup, TriggerRule, chain
+
+from release_watch.artifacts.models import (
+    BaselineKind,
+    BaselineMetrics,
+    Finding,
+    FindingState,
+    MonitoringResults,
+    Review,
+    Severity,
+    Window,
+)
+from release_watch.clock import now, rfc3339
+from release_watch.errors import ReleaseWatchError
+from release_watch.orchestration.operators.approval import ApprovalRequest, granted
+from release_watch.orchestration.operators.branch import Choice
+from release_watch.orchestration.operators.step import Step
+from release_watch.orchestration.phases.activation import READ_BACK_WITHIN
+from release_watch.orchestration.phases.escalation import escalate_findings
+from release_watch.orchestration.phases.instrumentation import BASELINE, REFERENCE
+from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.sensors.rollback import ROLLBACK, RollbackSensor
+from release_watch.orchestration.sensors.window import BaselineWindowSensor
+from release_watch.response.findings import open_findings
+from release_watch.response.policy import Action, Response, respond
+from release_watch.verdict import Objective, Verdict, worst
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+RESULTS = "monitoring-results.json"
+RELEASE_BASELINE = "records/release-baseline.json"
+BASELINE_RULES = "records/baseline-rules.yaml"
+ANSWERED = (Action.ASK, Action.ROLL_BACK)
+"""The responses that end the window early."""
+
+Span = tuple[datetime, datetime]
+
+
+class Outcome(NamedTuple):
+    """What a review concluded."""
+
+    verdict: Verdict
+    calls_for_response: bool
+    reason: str
+
+
+def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
+    """Return the results written so far, or empty ones."""
+    if run.store.exists(RESULTS):
+        return run.store.read_model(RESULTS, MonitoringResults)
+    return MonitoringResults(
+        release_id=run.release.release_id,
+        environment=run.release.environment,
+        generated_at=now(),
+        verdict=Verdict.INCONCLUSIVE,
+        window=Window(start=window[0], end=window[1]),
+        reviews=(),
+        findings=(),
+    )
+
+
+def review_release(run: ProtocolRun, window: Span) -> Outcome:
+    """Judge the release against its reference baseline and keep the findings."""
+    so_far = results_so_far(run, window)
+    moment = now()
+    looked, findings = _look(run, so_far, moment)
+    updated = so_far.model_copy(
+        update={
+            "generated_at": moment,
+            "window": Window(start=window[0], end=window[1]),
+            "reviews": (*so_far.reviews, looked),
+            "findings": findings,
+            "verdict": _verdict_over(looked, findings),
+        }
+    )
+    run.store.write_json(RESULTS, updated)
+    _log_review(looked, findings)
+    run.record("review", f"review-{looked.number}", verdict=looked.verdict, reviewed_at=rfc3339(moment))
+    response = planned_response(run, findings)
+    if response.action is not Action.NONE:
+        escalate_findings(run, findings, response)
+    return Outcome(looked.verdict, response.action in ANSWERED, "; ".join(response.reasons))
+
+
+def _look(
+    run: ProtocolRun, so_far: MonitoringResults, moment: datetime
+) -> tuple[Review, tuple[Finding, ...]]:
+    from release_watch.baseline.frames import from_parquet
+    from release_watch.baseline.review import review
+    from release_watch.response.findings import update_findings
+    from release_watch.telemetry.prometheus_api import alerts
+
+    number = len(so_far.reviews) + 1
+    reference = from_parquet(run.store.read_bytes(REFERENCE))
+    try:
+        looked, judgement = review(
+            number, run.release, run.services, run.backends, reference, run.config.policies, moment
+        )
+        active = alerts(run.backends.prometheus())
+    except ReleaseWatchError as error:
+        return _unreviewed(number, moment, str(error)), so_far.findings
+    owners = {service.name: service.owner for service in run.services}
+    findings = update_findings(
+        so_far.findings, judgement, active, moment, owners=owners, since=run.release.deployed_at
+    )
+    return looked, findings
+
+
+def _unreviewed(number: int, moment: datetime, why: str) -> Review:
+    objective = Objective(name="review", verdict=Verdict.INCONCLUSIVE, reason=why)
+    return Review(number=number, at=moment, verdict=Verdict.INCONCLUSIVE, objectives=(objective,))
+
+
+def _verdict_over(review: Review, findings: tuple[Finding, ...]) -> Verdict:
+    open_critical = [f for f in findings if f.severity is Severity.CRITICAL and f.state is FindingState.OPEN]
+    return worst([review.verdict, Verdict.NO_GO]) if open_critical else review.verdict
+
+
+def _log_review(review: Review, findings: tuple[Finding, ...]) -> None:
+    log.info("Review %d: %s over %d objectives", review.number, review.verdict, len(review.objectives))
+    for objective in review.objectives:
+        if not objective.verdict.proceeds:
+            log.warning("%s: %s", objective.name, objective.reason)
+    for finding in findings:
+        log.warning(
+            "%s %s %s on %s: %s",
+            finding.severity.upper(),
+            finding.state,
+            finding.metric,
+            finding.service,
+            finding.reason,
+        )
+
+
+def planned_response(run: ProtocolRun, findings: tuple[Finding, ...]) -> Response:
+    """Return what the policies demand for the findings."""
+    return respond(
+        findings,
+        run.release,
+        run.services,
+        rollback_asked_for=run.store.exists("records/approval-ask_rollback.json"),
+    )
+
+
+def extensions(run: ProtocolRun) -> int:
+    """Return how often the window was extended."""
+    return len(run.store.names("records/extension-"))
+
+
+def extend_window(run: ProtocolRun, window: Span) -> bool:
+    """Capture the release baseline at the window's end; extend the window if it does not convince."""
+    from release_watch.baseline.capture import capture
+    from release_watch.baseline.metrics import metric_specs
+
+    policies = run.config.policies
+    baseline = capture(
+        BaselineKind.RELEASE,
+        metric_specs(run.services, step=policies.baseline.step, version=run.release.version),
+        run.backends.metrics(),
+        window,
+        policies.baseline.step,
+        run.release,
+        policies,
+    )
+    run.store.write_json(RELEASE_BASELINE, baseline)
+    if baseline.verdict.proceeds:
+        return False
+    done = extensions(run)
+    if done >= policies.baseline.extensions:
+        log.error("The baseline does not convince after %d extensions: %s", done, baseline.reason)
+        return False
+    run.once(f"extension-{done + 1}", {"at": rfc3339(now()), "reason": baseline.reason})
+    log.warning("The baseline does not convince yet, the window is extended: %s", baseline.reason)
+    return True
+
+
+def _current(run: ProtocolRun) -> MonitoringResults:
+    return run.store.read_model(RESULTS, MonitoringResults)
+
+
+def look_again(run: ProtocolRun) -> None:
+    """Review the release once more and capture its baseline afresh, while Gate 3 waits for remediation."""
+    start = run.moment_once("window-start", now())
+    review_release(run, (start, now()))
+    extend_window(run, (start, now()))
+    establish_baseline(run)
+
+
+def _choose_response(run: ProtocolRun) -> str:
+    action = planned_response(run, _current(run).findings).action
+    return {Action.ROLL_BACK: "roll_back", Action.ASK: "ask_rollback"}.get(action, "steady")
+
+
+def _choose_after_question(run: ProtocolRun) -> str:
+    return "roll_back" if granted(run, "ask_rollback")[0] and not run.release.shadow else "keep_watching"
+
+
+def roll_back(run: ProtocolRun) -> str:
+    """Ask the release orchestrator for a rollback; asked again, it answers with the same one."""
+    from release_watch.response.rollback import request_rollback
+
+    reason = rollback_reason(run)
+    ticket = request_rollback(run.backends.orchestrator(), run.release, reason)
+    log.warning("Rollback %s requested: %s", ticket.rollback_id, reason)
+    run.record("rollback requested", rollback_id=ticket.rollback_id, reason=reason)
+    return run.store.write_json(ROLLBACK, ticket).uri
+
+
+def rollback_reason(run: ProtocolRun) -> str:
+    """Return why the release is rolled back: its open critical findings."""
+    critical = [f for f in open_findings(_current(run).findings) if f.severity is Severity.CRITICAL]
+    return "; ".join(f"{f.service} {f.metric}: {f.reason}" for f in critical)
+
+
+def baseline_rule_set(run: ProtocolRun) -> str:
+    """Return the name under which the alerts against the release baseline are activated."""
+    from release_watch.slo.rules import rule_set_name
+
+    return f"{rule_set_name(run.release)}-baseline"
+
+
+def establish_baseline(run: ProtocolRun) -> str:
+    """Establish the release baseline and activate the alerts that compare against it."""
+    from release_watch.slo.activation import activate
+    from release_watch.slo.baseline_rules import baseline_rule_groups
+    from release_watch.slo.rulefile import to_yaml
+
+    baseline = run.store.read_model(RELEASE_BASELINE, BaselineMetrics)
+    written = run.store.write_json(BASELINE, baseline)
+    if baseline.verdict.proceeds:
+        text = to_yaml(baseline_rule_groups(baseline, run.services, run.release))
+        name = baseline_rule_set(run)
+        activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
+        log.info("%d baseline alerts are loaded and healthy", activation.rules)
+        run.store.write_text(BASELINE_RULES, text)
+        run.record("baseline established", uri=written.uri, sha256=written.sha256, rules=activation.rules)
+    else:
+        log.error("The release baseline is %s: %s", baseline.verdict, baseline.reason)
+    return baseline.verdict.value
+
+
+def window_group(after: BaseOperator) -> BaseOperator:
+    """Add the window after a task and return the task that establishes the baseline."""
+    one_way = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    with TaskGroup(
+        "baseline_window", tooltip="Watch the release, respond to findings, establish its baseline"
+    ):
+        watch = BaselineWindowSensor(task_id="watch")
+        choose = Choice(
+            task_id="choose_response",
+            choose=_choose_response,
+            targets=("steady", "ask_rollback", "roll_back"),
+        )
+        steady = EmptyOperator(task_id="steady")
+        ask = ApprovalRequest(
+            task_id="ask_rollback",
+            role="oncall",
+            evidence=RESULTS,
+            question="Critical finding since this release. Roll it back? (yes/no)",
+        )
+        answer = Choice(
+            task_id="answer", choose=_choose_after_question, targets=("roll_back", "keep_watching")
+        )
+        rollback = Step(action=roll_back, trigger_rule=one_way)
+        rolled_back = RollbackSensor(task_id="await_rollback")
+        keep = BaselineWindowSensor(task_id="keep_watching", respond=False)
+        establish = Step(action=establish_baseline, trigger_rule=one_way)
+        chain(after, watch, choose, [steady, ask, rollback])
+        chain(ask, answer, [rollback, keep])
+        chain(rollback, rolled_back)
+        chain([steady, keep], establish)
+    return establish

@@ -1,0 +1,1 @@
+"""Deferrable sensors: upstream signals, remediation and the baseline window."""

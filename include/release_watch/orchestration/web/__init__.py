@@ -1,0 +1,1 @@
+"""The pages and endpoints that the plugin adds to the Airflow API server."""

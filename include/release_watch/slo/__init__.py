@@ -1,0 +1,1 @@
+"""Error budgets, burn-rate windows, alert and recording rules, and their activation."""
