@@ -43,13 +43,14 @@ def attainment(
 def attainment_query(slo: Slo) -> str:
     """Return the PromQL of the share of good events over the SLO's window; no events give no answer.
 
-    Counters that have never counted are not there at all, so a side that is missing is 0 of the total.
+    A counter of bad events that never counted is not there at all, so a missing one is 0 of the total. A
+    missing counter of good events says nothing: the service is down, or the metric was renamed.
     """
     window = f"[{slo.window_days}d]"
     total = f"sum(increase({slo.total}{window}))"
     if slo.bad is not None:
         return f"1 - (sum(increase({slo.bad}{window})) or 0 * {total}) / ({total} > 0)"
-    return f"(sum(increase({slo.good}{window})) or 0 * {total}) / ({total} > 0)"
+    return f"sum(increase({slo.good}{window})) / ({total} > 0)"
 
 
 def _measure(slo: Slo, service: Service, backends: Backends, at: datetime) -> Attainment:
@@ -58,7 +59,7 @@ def _measure(slo: Slo, service: Service, backends: Backends, at: datetime) -> At
     try:
         samples = backends.metrics(service).instant(query, at)
         ratio = min(1.0, samples[0].value) if samples else None
-        reason = "measured" if samples else "no events in the window"
+        reason = "measured" if samples else "no events of this SLO in the window"
     except ReleaseWatchError as error:
         reason = str(error)
     return Attainment(

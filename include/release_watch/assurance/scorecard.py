@@ -65,12 +65,13 @@ def scorecard_markdown(
     attainments = attainment(config.slos, services, backends, at)
     backlog = backlog_items(audit, results, monitoring, correlation, config)
     open_findings = _open(monitoring)
+    risks = UNKNOWN if monitoring is None else len(open_findings)
     return render(
         "release_watch.assurance",
         "observability-scorecard.md.j2",
         release=release,
         at=at,
-        headline=_headline(attainments, audit, results, correlation, len(open_findings), len(backlog)),
+        headline=_headline(attainments, audit, results, correlation, risks, len(backlog)),
         attainments=[_attainment_row(a) for a in attainments],
         signals=[signal.value for signal in Signal],
         coverage=[_coverage_row(service) for service in (audit.services if audit else ())],
@@ -89,7 +90,7 @@ def _headline(
     audit: InstrumentationAudit | None,
     results: AlertTestResults | None,
     correlation: Correlation | None,
-    risks: int,
+    risks: int | str,
     backlog: int,
 ) -> list[tuple[str, object, str]]:
     measured = [a for a in attainments if a.good_ratio is not None]

@@ -52,5 +52,5 @@ def _judge(
     else:
         checks = [failed("live", query, observed, question.fresh, _LIVE_REMEDY)]
     if service in question.release.services:
-        checks.append(release_check(versions, query, question, _VERSION_REMEDY))
+        checks.append(release_check(checks[0], versions, query, question, _VERSION_REMEDY))
     return checks

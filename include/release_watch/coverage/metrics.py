@@ -74,7 +74,7 @@ def _look(batch: Batch, metrics: Metrics, question: Question) -> dict[str, _Seen
 def _judge(service: str, seen: _Seen, question: Question) -> list[CoverageCheck]:
     checks = [live_check(seen.newest, seen.live_query, question, _REMEDY)]
     if service in question.release.services:
-        checks.append(release_check(seen.versions, seen.version_query, question, _VERSION_REMEDY))
+        checks.append(release_check(checks[0], seen.versions, seen.version_query, question, _VERSION_REMEDY))
     if wanted := question.endpoints.get(service):
         checks.append(_endpoint_check(wanted, seen))
     return checks

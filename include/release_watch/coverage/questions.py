@@ -72,7 +72,9 @@ def live_check(newest: datetime | None, query: str, question: Question, remedy: 
     return failed("live", query, observed, question.fresh, remedy)
 
 
-def release_check(versions: Iterable[str], query: str, question: Question, where: str) -> CoverageCheck:
+def release_check(
+    live: CoverageCheck, versions: Iterable[str], query: str, question: Question, where: str
+) -> CoverageCheck:
     """Return whether the version of the release is among those that the fresh samples name."""
     wanted = question.release.version
     named = sorted({version for version in versions if version})
@@ -82,5 +84,8 @@ def release_check(versions: Iterable[str], query: str, question: Question, where
     if named:
         remedy = f"see why {wanted} does not send: is it deployed, and scraped or collected?"
         return failed("release", query, f"only version {', '.join(named)}", expected, remedy)
+    if live.status is not CoverageStatus.PASS:
+        remedy = "first see that the signal is live"
+        return unanswered("release", query, "no live sample to read a version from", expected, remedy)
     remedy = f"have the service name its version: {where}"
     return unanswered("release", query, "no version in the telemetry", expected, remedy)

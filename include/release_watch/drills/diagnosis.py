@@ -151,25 +151,33 @@ def _not_told(route: DrillRoute, backends: Backends, before: Notifications | Non
         grown = grown.since(before)
     receivers = ", ".join(route.expected)
     kinds = _kinds(route, backends)
+    # The counters are per integration, not per receiver: other alerts that were sent meanwhile count too.
     failed = sum(grown.failed_requests.get(kind, 0) + grown.failed.get(kind, 0) for kind in kinds)
-    addresses = _addresses(route, backends)
+    attempts = sum(grown.attempts.get(kind, 0) for kind in kinds)
+    where = f"{', '.join(sorted(kinds))} at {_addresses(route, backends)}"
     if failed:
         return (
-            f"Receiver {receivers} does not take notifications: Alertmanager tried "
-            f"{', '.join(sorted(kinds))} at {addresses} and failed {failed:.0f} times. Check that it "
-            "listens, its URL and its credentials; Alertmanager's log has its answer."
+            f"Receiver {receivers} does not take notifications: Alertmanager tried {where} and failed "
+            f"{failed:.0f} times. Check that it listens, its URL and its credentials; Alertmanager's log has "
+            "its answer."
         )
-    if not any(grown.attempts.get(kind, 0) for kind in kinds):
+    if not attempts:
         return (
             f"Alertmanager holds the alert for receiver {receivers} but has not notified anybody yet: "
-            "group_wait or group_interval of its route is longer than the target for delivery. Shorten it, "
-            "put drill_id into group_by, or raise drill.deliver_within in policies.yaml."
+            f"{_TOO_SLOW}"
         )
     return (
-        f"Alertmanager notified {receivers} at {addresses} without an error, but no receipt was recorded. "
-        "Check that it is the address of Release Watch's receipts (POST /release-watch/receipts), and that "
-        "the web server and the workers have the same artifact root."
+        f"Alertmanager sent {attempts:.0f} notifications by {where} without an error, but no receipt of the "
+        "drill was recorded. Check that it is the address of Release Watch's receipts (POST "
+        "/release-watch/receipts), and that the web server and the workers have the same artifact root. If "
+        f"those were other alerts: {_TOO_SLOW}"
     )
+
+
+_TOO_SLOW = (
+    "group_wait or group_interval of the route is longer than the target for delivery. Shorten it, put drill_id "
+    "into group_by, or raise drill.deliver_within in policies.yaml."
+)
 
 
 def _kinds(route: DrillRoute, backends: Backends) -> set[str]:

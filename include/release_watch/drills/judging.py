@@ -27,12 +27,12 @@ def judged_drill(
     if notice is not None:
         resolved = Hop(
             at=notice.at,
-            latency=(notice.at - due).total_seconds(),
+            latency=round((notice.at - due).total_seconds(), 3),
             proof=f"{notice.uri} sha256:{notice.sha256}",
         )
     acknowledged = Hop()
     if given is not None:
-        latency = (given.at - due).total_seconds()
+        latency = round((given.at - due).total_seconds(), 3)
         acknowledged = Hop(
             at=given.at, latency=latency, proof=f"answered by {given.by} for {result.drill_id}"
         )

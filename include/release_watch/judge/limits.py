@@ -65,34 +65,25 @@ def learn(samples: Samples, spec: MetricSpec, policy: JudgePolicy) -> Limits:
     """
     import numpy as np
 
-    baseline = samples.baseline
+    baseline, rare = samples.baseline, samples.zero_inflated
     shortest = policy.persistence + spec.overlap - 1
-    recent = recent_length(len(baseline), len(samples.current), max(2 * shortest, 4 * spec.overlap))
-    level = float(baseline.mean() if samples.zero_inflated else np.median(baseline))
+    level = float(baseline.mean() if rare else np.median(baseline))
     spread = statistics.spread(baseline)
     shift = minimum_shift(level, samples, spec, policy)
-    usual = statistics.high_quantile(baseline)
-    band = max(policy.spread_factor * spread, shift)
     # Rare events make the quartiles of a baseline meaningless: there the highest usual value decides.
-    sample = max(usual, level + (shift if samples.zero_inflated else band))
+    band = level + (shift if rare else max(policy.spread_factor * spread, shift))
+    recent = recent_length(len(baseline), len(samples.current), max(2 * shortest, 4 * spec.overlap))
     calibrated = len(baseline) >= statistics.WINDOWS_ENOUGH * recent
-    if calibrated:
-        levels = statistics.window_levels(baseline, recent, mean=samples.zero_inflated)
-        window = max(beyond(levels, policy.spread_factor, samples.zero_inflated), level + shift)
-        ranks = statistics.window_levels(statistics.rank_shares(baseline, baseline), recent, mean=True)
-        rank = max(RANK_LIMIT, float(np.quantile(ranks, 1 - NULL_RATE)))
-    else:
-        window = level + (shift if samples.zero_inflated else band)
-        rank = RANK_LIMIT
     lost = lost_level(samples, spec, level + shift)
-    sample, window = min(sample, lost), min(window, lost)
+    sample = min(max(statistics.high_quantile(baseline), band), lost)
+    window = max(usual_window(samples, recent, policy), level + shift) if calibrated else band
     longest = max((length for _, length in statistics.runs(baseline > sample)), default=0)
     return Limits(
         level=level,
         spread=spread,
         sample=sample,
-        window=window,
-        rank=rank,
+        window=min(window, lost),
+        rank=usual_rank(baseline, recent) if calibrated else RANK_LIMIT,
         run=max(shortest, longest + 1),
         recent=recent,
         calibrated=calibrated,
@@ -120,14 +111,27 @@ def recent_length(baseline: int, current: int, shortest: int) -> int:
     return min(current, max(shortest, FEWEST_RECENT, min(baseline // 10, RECENT_SAMPLES)))
 
 
-def beyond(levels: Floats, factor: float, zero_inflated: bool) -> float:
-    """Return the limit that the baseline's own window levels set."""
+def usual_window(samples: Samples, recent: int, policy: JudgePolicy) -> float:
+    """Return how far the levels of the baseline's own windows go.
+
+    Of few windows the highest is no limit: the next one is often higher. So it is also ``spread_factor``
+    robust deviations beyond their middle, except for rare events, whose number is tested by itself.
+    """
     import numpy as np
 
+    levels = statistics.window_levels(samples.baseline, recent, mean=samples.zero_inflated)
     usual = float(np.quantile(levels, 1 - NULL_RATE))
-    if zero_inflated:
+    if samples.zero_inflated:
         return usual
-    return max(usual, float(np.median(levels)) + factor * statistics.spread(levels))
+    return max(usual, float(np.median(levels)) + policy.spread_factor * statistics.spread(levels))
+
+
+def usual_rank(baseline: Floats, recent: int) -> float:
+    """Return how high windows of the baseline rank in it, at least ``RANK_LIMIT``."""
+    import numpy as np
+
+    ranks = statistics.window_levels(statistics.rank_shares(baseline, baseline), recent, mean=True)
+    return max(RANK_LIMIT, float(np.quantile(ranks, 1 - NULL_RATE)))
 
 
 def minimum_shift(level: float, samples: Samples, spec: MetricSpec, policy: JudgePolicy) -> float:

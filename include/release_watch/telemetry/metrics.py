@@ -124,6 +124,8 @@ class Prometheus:
             return getattr(self._client, method)(**arguments)
         except requests.Timeout as error:
             raise BackendError(BACKEND, f"{self._url} did not answer in {self._timeout:g} s") from error
+        except requests.JSONDecodeError as error:
+            raise BackendError(BACKEND, f"{self._url} gave an answer that is no query result") from error
         except requests.RequestException as error:
             # The words of the exception can hold the whole address; its kind is enough.
             raise BackendError(BACKEND, f"{self._url} did not answer: {type(error).__name__}") from error

@@ -11,11 +11,14 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from release_watch.errors import InvalidInputError
+from release_watch.orchestration.outlets import emit
 from release_watch.orchestration.run import ProtocolRun
-from release_watch.verdict import ExitState
+from release_watch.verdict import ExitState, Verdict
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import AssetAlias, Context
+
+PROCEEDS = frozenset(verdict.value for verdict in Verdict if verdict.proceeds)
 
 
 class Step(BaseOperator):
@@ -24,13 +27,17 @@ class Step(BaseOperator):
     Input that only a person can mend ends the run as BLOCKED at once; anything else is retried.
 
     :param action: a function of the run; its name is the task id and its docstring the task's doc
+    :param emits: signal that goes out when the action returns a verdict that proceeds
     """
 
-    def __init__(self, *, action: Callable[[ProtocolRun], str | None], **kwargs: Any) -> None:
+    def __init__(
+        self, *, action: Callable[[ProtocolRun], str | None], emits: AssetAlias | None = None, **kwargs: Any
+    ) -> None:
         if isinstance(action, FunctionType):
             kwargs = {"task_id": action.__name__, "doc_md": inspect.getdoc(action), **kwargs}
-        super().__init__(**kwargs)
+        super().__init__(outlets=[emits] if emits else None, **kwargs)
         self.action = action
+        self.emits = emits
 
     def execute(self, context: Context) -> str | None:
         """Call the action, unless the run has already ended."""
@@ -39,7 +46,10 @@ class Step(BaseOperator):
         if stops:
             raise AirflowSkipException(f"The run ended {stops[0]['exit_state']}: {stops[0]['reason']}")
         try:
-            return self.action(run)
+            result = self.action(run)
         except InvalidInputError as error:
             next_steps = ("Correct the input and trigger a new deployment run.",)
             raise run.halt(ExitState.BLOCKED, str(error), next_steps=next_steps) from error
+        if self.emits and result in PROCEEDS:
+            emit(context, self.emits, run, verdict=result)
+        return result

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperator
 
-    from release_watch.dashboards.models import Dashboard, PanelResult
+    from release_watch.artifacts.models import BaselineMetrics
+    from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
     from release_watch.drills.receipts import Acknowledgement, Receipts
     from release_watch.slo.rulefile import RuleGroup
 
@@ -63,11 +64,13 @@ def active_rules(run: ProtocolRun) -> list[RuleGroup]:
     return from_yaml(run.store.read_text(RULES))
 
 
-def built_dashboards(run: ProtocolRun) -> list[Dashboard]:
-    """Return the dashboards of this release."""
+def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) -> list[Dashboard]:
+    """Return the dashboards of this release, for the metrics its services expose now."""
     from release_watch.dashboards.build import dashboards
+    from release_watch.slo.red import find_metric_names
 
-    return dashboards(run.release, run.services, run.config.slos)
+    names = find_metric_names(run.services, run.backends)
+    return dashboards(run.release, run.services, run.config.slos, baseline=baseline, metric_names=names)
 
 
 def activate_rules(run: ProtocolRun) -> str:
@@ -103,6 +106,7 @@ def activate_dashboards(run: ProtocolRun) -> str:
     from release_watch.dashboards.activation import activate_dashboards as activate
     from release_watch.dashboards.document import dashboard_config_markdown
     from release_watch.dashboards.validation import check_panels
+    from release_watch.slo.activation import Activation
 
     boards = built_dashboards(run)
     panels = check_panels(boards, run.backends.metrics())
@@ -117,33 +121,50 @@ def activate_dashboards(run: ProtocolRun) -> str:
         },
     )
     document = dashboard_config_markdown(
-        run.release, run.services, boards, panels, activations, active_rules(run), now()
+        run.release,
+        run.services,
+        activations,
+        panels,
+        active_rules(run),
+        rules=run.store.read_model(RULES_RECORD, Activation),
+        metrics_url=run.backends.metrics().base_url,
+        generated_at=now(),
     )
     written = run.store.write_text(DASHBOARDS, document)
     run.record("dashboards activated", uri=written.uri, sha256=written.sha256)
     return written.uri
 
 
+def compare_in_dashboards(run: ProtocolRun, baseline: BaselineMetrics) -> None:
+    """Put the release's dashboards in place again, with the bands of its baseline."""
+    from release_watch.dashboards.activation import activate_dashboards as activate
+
+    for activation in activate(built_dashboards(run, baseline), run.backends, run.config.policies):
+        log.info("Dashboard %s, with baseline: %s", activation.title, activation.reason)
+
+
 class DashboardRecord(NamedTuple):
     """What became of the dashboards and their panels, one objective each."""
 
     panels: tuple[Objective, ...]
-    dashboards: tuple[Objective, ...]
+    activations: tuple[DashboardActivation, ...]
+
+    @property
+    def dashboards(self) -> tuple[Objective, ...]:
+        """One objective per dashboard."""
+        return tuple(Objective(name=a.title, verdict=a.verdict, reason=a.reason) for a in self.activations)
 
 
 def dashboard_record(run: ProtocolRun) -> DashboardRecord:
     """Return what the activation of the dashboards found; nothing if they were not activated."""
     if not run.store.exists(DASHBOARD_RECORD):
         return DashboardRecord((), ())
-    from release_watch.dashboards.models import PanelResult
+    from release_watch.dashboards.models import DashboardActivation, PanelResult
 
     stored = json.loads(run.store.read_bytes(DASHBOARD_RECORD))
     return DashboardRecord(
         tuple(_panel_objective(PanelResult.model_validate(panel)) for panel in stored["panels"]),
-        tuple(
-            Objective(name=board["title"], verdict=board["verdict"], reason=board["reason"])
-            for board in stored["dashboards"]
-        ),
+        tuple(DashboardActivation.model_validate(board) for board in stored["dashboards"]),
     )
 
 
@@ -177,7 +198,7 @@ def update_runbook(run: ProtocolRun) -> str:
         run.services,
         run.config.slos,
         active_rules(run),
-        built_dashboards(run),
+        dashboard_record(run).activations,
         run.config.oncall,
         now(),
     )

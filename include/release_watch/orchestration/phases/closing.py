@@ -12,8 +12,10 @@ from release_watch.clock import now
 from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.handoff.exit_state import exit_record
 from release_watch.orchestration.notifiers.people import tell
+from release_watch.orchestration.phases.activation import READ_BACK_WITHIN
 from release_watch.orchestration.phases.checks import gate_records
 from release_watch.orchestration.phases.handing_over import update_status
+from release_watch.orchestration.phases.watching import baseline_rule_set
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.storage import artifact_root
 from release_watch.verdict import ExitState
@@ -67,18 +69,40 @@ class CloseRun(BaseOperator):
         return record
 
     def _clean_up(self, run: ProtocolRun, record: ExitRecord) -> None:
-        """End drills that a killed task left behind, and take a rolled-back release out of the watch."""
-        from release_watch.assurance.registry import ActiveReleases
-        from release_watch.drills.sweep import sweep
+        for action in (_end_drills, *((_restore_earlier_rules,) if rolled_back(record) else ())):
+            try:
+                action(run, record)
+            except ReleaseWatchError as error:
+                log.warning("%s", error)
 
-        if record.exit_state is ExitState.ROLLED_BACK:
-            registry = ActiveReleases(artifact_root())
-            registry.retire(run.release.environment, run.release.release_id, reason=record.reason, at=now())
-        try:
-            for test in sweep(run.backends, release_id=run.release.release_id):
-                log.warning("Removed the left-over drill %s", test)
-        except ReleaseWatchError as error:
-            log.warning("Left-over drills could not be looked for: %s", error)
+
+def rolled_back(record: ExitRecord) -> bool:
+    """Return whether the deployment itself was taken back."""
+    return record.exit_state is ExitState.ROLLED_BACK
+
+
+def _end_drills(run: ProtocolRun, record: ExitRecord) -> None:  # noqa: ARG001 - one shape for both
+    """End drills that a killed task left behind."""
+    from release_watch.drills.sweep import sweep
+
+    for test in sweep(run.backends, release_id=run.release.release_id):
+        log.warning("Removed the left-over drill %s", test)
+
+
+def _restore_earlier_rules(run: ProtocolRun, record: ExitRecord) -> None:
+    """Take a rolled-back release out of the watch and put the rules it replaced into force again."""
+    from release_watch.assurance.registry import ActiveReleases
+    from release_watch.slo.activation import activate, deactivate
+    from release_watch.slo.rules import rule_set_name
+
+    registry = ActiveReleases(artifact_root())
+    registry.retire(run.release.environment, run.release.release_id, reason=record.reason, at=now())
+    for name in (rule_set_name(run.release), baseline_rule_set(run)):
+        deactivate(name, run.backends)
+    for earlier in registry.superseded_by(run.release):
+        for name, text in earlier.rules.items():
+            activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
+            log.info("The rules %s are in force again", name)
 
 
 def close_after(dag: DAG) -> BaseOperator:

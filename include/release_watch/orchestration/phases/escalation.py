@@ -41,16 +41,20 @@ def escalate_gate(number: int, run: ProtocolRun) -> str:
 
 
 def error_lines(number: int, run: ProtocolRun) -> list[str]:
-    """Return the fixed error texts that belong to a gate that did not pass."""
+    """Return the fixed error texts that are true of a gate that did not pass."""
     from release_watch.coverage.audit import missing_critical
+    from release_watch.orchestration.phases.activation import ALERT_TEST, alert_test_results
+    from release_watch.orchestration.phases.handing_over import APPROVALS, approvals_recorded
     from release_watch.orchestration.phases.instrumentation import AUDIT, coverage_audit
 
     if number == 1 and run.store.exists(AUDIT):
         return [texts.coverage_missing(service) for service in missing_critical(coverage_audit(run))]
     if number == 2:
-        return [texts.ALERT_NOT_DELIVERED]
+        reached = run.store.exists(ALERT_TEST) and alert_test_results(run).verdict.proceeds
+        return [] if reached else [texts.ALERT_NOT_DELIVERED]
     if number == 4:
-        return [texts.APPROVAL_MISSING]
+        recorded = run.store.exists(APPROVALS) and approvals_recorded(run).verdict.proceeds
+        return [] if recorded else [texts.APPROVAL_MISSING]
     return []
 
 

@@ -21,11 +21,11 @@ from release_watch.orchestration.sensors.remediation import RemediationSensor
 from release_watch.texts import phase_complete
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from airflow.sdk import AssetAlias, BaseOperator
 
 
-def gate(number: int, *, after: Sequence[BaseOperator]) -> BaseOperator:
-    """Add gate ``number`` after the last tasks of its phase and return its join."""
+def gate(number: int, *, after: Sequence[BaseOperator], emits: AssetAlias | None = None) -> BaseOperator:
+    """Add gate ``number`` after the last tasks of its phase and return its join, which ``emits`` a signal."""
     with TaskGroup(f"gate_{number}", tooltip=f"Quality Gate {number}"):
         evaluate = Step(
             task_id="evaluate",
@@ -45,6 +45,7 @@ def gate(number: int, *, after: Sequence[BaseOperator]) -> BaseOperator:
             task_id="join",
             doc_md=f"Phase {number} is complete.",
             action=partial(_join, number),
+            emits=emits,
             trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         )
         chain(list(after), evaluate, branch, go, join)

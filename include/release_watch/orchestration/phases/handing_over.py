@@ -13,6 +13,7 @@ from release_watch.clock import now, rfc3339
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
 from release_watch.orchestration.operators.step import Step
+from release_watch.orchestration.outlets import MONITORING_ACTIVE
 from release_watch.orchestration.phases.assuring import queue_improvements
 from release_watch.orchestration.phases.gate import gate
 from release_watch.orchestration.run import ProtocolRun, log
@@ -193,4 +194,4 @@ def phase_4(after: BaseOperator) -> BaseOperator:
         )
         notify = Step(action=notify_downstream)
         chain(after, backlog, package, signers, record, confirm, notify)
-        return gate(4, after=[notify])
+        return gate(4, after=[notify], emits=MONITORING_ACTIVE)

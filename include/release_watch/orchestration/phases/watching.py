@@ -23,7 +23,8 @@ from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
 from release_watch.orchestration.operators.branch import Choice
 from release_watch.orchestration.operators.step import Step
-from release_watch.orchestration.phases.activation import READ_BACK_WITHIN
+from release_watch.orchestration.outlets import BASELINE_ESTABLISHED
+from release_watch.orchestration.phases.activation import READ_BACK_WITHIN, compare_in_dashboards
 from release_watch.orchestration.phases.escalation import escalate_findings
 from release_watch.orchestration.phases.instrumentation import BASELINE, REFERENCE
 from release_watch.orchestration.run import ProtocolRun, log
@@ -51,6 +52,7 @@ class Outcome(NamedTuple):
     verdict: Verdict
     calls_for_response: bool
     reason: str
+    open_findings: tuple[str, ...] = ()
 
 
 def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
@@ -88,7 +90,12 @@ def review_release(run: ProtocolRun, window: Span) -> Outcome:
     response = planned_response(run, findings)
     if response.action is not Action.NONE:
         escalate_findings(run, findings, response)
-    return Outcome(looked.verdict, response.action in ANSWERED, "; ".join(response.reasons))
+    return Outcome(
+        looked.verdict,
+        response.action in ANSWERED,
+        "; ".join(response.reasons),
+        tuple(finding.finding_id for finding in open_findings(findings)),
+    )
 
 
 def _look(
@@ -241,6 +248,7 @@ def establish_baseline(run: ProtocolRun) -> str:
         name = baseline_rule_set(run)
         activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
         log.info("%d baseline alerts are loaded and healthy", activation.rules)
+        compare_in_dashboards(run, baseline)
         run.store.write_text(BASELINE_RULES, text)
         run.record("baseline established", uri=written.uri, sha256=written.sha256, rules=activation.rules)
     else:
@@ -273,7 +281,7 @@ def window_group(after: BaseOperator) -> BaseOperator:
         rollback = Step(action=roll_back, trigger_rule=one_way)
         rolled_back = RollbackSensor(task_id="await_rollback")
         keep = BaselineWindowSensor(task_id="keep_watching", respond=False)
-        establish = Step(action=establish_baseline, trigger_rule=one_way)
+        establish = Step(action=establish_baseline, emits=BASELINE_ESTABLISHED, trigger_rule=one_way)
         chain(after, watch, choose, [steady, ask, rollback])
         chain(ask, answer, [rollback, keep])
         chain(rollback, rolled_back)

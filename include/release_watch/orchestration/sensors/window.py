@@ -9,10 +9,13 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseSensorOperator
 
 from release_watch.clock import now, rfc3339
+from release_watch.orchestration.outlets import ISSUES_DETECTED, emit
 from release_watch.orchestration.run import ProtocolRun, log
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from release_watch.orchestration.phases.watching import Outcome
 
 
 class BaselineWindowSensor(BaseSensorOperator):
@@ -25,7 +28,7 @@ class BaselineWindowSensor(BaseSensorOperator):
     """
 
     def __init__(self, *, respond: bool = True, **kwargs: Any) -> None:
-        super().__init__(mode="poke", **kwargs)
+        super().__init__(mode="poke", outlets=[ISSUES_DETECTED], **kwargs)
         self.respond = respond
 
     def execute(self, context: Context) -> str:
@@ -51,11 +54,16 @@ class BaselineWindowSensor(BaseSensorOperator):
         outcome = watching.review_release(run, (start, end))
         if self.respond and outcome.calls_for_response:
             log.warning("The window ends early: %s", outcome.reason)
-            return outcome.verdict.value
+            return self._end_with(context, run, outcome)
         if now() < end:
             return self._wait(run, start, end)
         if watching.extend_window(run, (start, end)):
             return self._wait(run, start, self._end(run, start))
+        return self._end_with(context, run, outcome)
+
+    def _end_with(self, context: Context, run: ProtocolRun, outcome: Outcome) -> str:
+        if outcome.open_findings:
+            emit(context, ISSUES_DETECTED, run, findings=list(outcome.open_findings))
         return outcome.verdict.value
 
     def _end(self, run: ProtocolRun, start: datetime) -> datetime:
