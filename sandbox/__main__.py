@@ -29,7 +29,7 @@ nothing: the programs come from PATH or are unpacked into .sandbox/tools."""
 
 PORTS = f"""\
 Ports are free ones, told in .sandbox/run/endpoints.json; set one with:
-  {" ".join(variable(name) for name in (*stack.SERVERS, "clickhouse"))}"""
+  {" ".join(variable(name) for name in (*stack.SERVERS, *stack.SECOND_PORTS.values()))}"""
 
 
 def main(arguments: list[str] | None = None) -> int:

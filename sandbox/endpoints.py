@@ -25,6 +25,8 @@ def endpoints(site: Site, names: Iterable[str]) -> dict[str, Any]:
         "loki": store,
         "tempo": store,
         "tickets": urls.get("tickets"),
+        "mailbox": urls.get("mailbox"),
+        "smtp": f"smtp://{site.address('smtp')}" if "mailbox" in urls else None,
         "receiver": urls.get("receiver"),
         "programs": {name: str(site.programs[name]) for name in ("promtool", "amtool")},
         "directories": {

@@ -20,6 +20,7 @@ from sandbox.locks import locked
 from sandbox.servers import (
     alertmanager,
     blackbox,
+    mailbox,
     node_exporter,
     prometheus,
     receiver,
@@ -33,6 +34,7 @@ __all__ = ["SERVERS", "Stack", "add_endpoints", "read_endpoints"]
 SERVERS = (
     "telemetry_store",
     "tickets",
+    "mailbox",
     "receiver",
     "alertmanager",
     "blackbox",
@@ -40,7 +42,9 @@ SERVERS = (
     "prometheus",
 )
 RECEIPTS_PATH = "/release-watch/receipts"
-PYTHON_PACKAGES = {"telemetry_store": ("chdb",), "tickets": ("roundup",)}
+SECOND_PORTS = {"telemetry_store": "clickhouse", "mailbox": "smtp"}
+"""Servers that listen on a second port, and the name of that port."""
+PYTHON_PACKAGES = {"telemetry_store": ("chdb",), "tickets": ("roundup",), "mailbox": ("aiosmtpd",)}
 POLL_SECONDS = 0.1
 LOG_LINES = 15
 
@@ -127,7 +131,7 @@ class Stack:
         self.layout.endpoints.unlink(missing_ok=True)
 
     def _site(self, programs: Mapping[str, Path]) -> Site:
-        names = [*self.names, *(["clickhouse"] if "telemetry_store" in self.names else [])]
+        names = [*self.names, *(name for server, name in SECOND_PORTS.items() if server in self.names)]
         chosen = ports.choose(names, self._environment)
         site = Site(self.layout, chosen, programs)
         url = None
@@ -140,6 +144,7 @@ class Stack:
     def _servers(self, site: Site) -> list[Server]:
         makers = {
             "tickets": tickets.server,
+            "mailbox": mailbox.server,
             "receiver": receiver.server,
             "alertmanager": alertmanager.server,
             "blackbox": blackbox.server,

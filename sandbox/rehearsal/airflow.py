@@ -148,10 +148,16 @@ def connections(root: Path, known: Mapping[str, Any], url: str) -> dict[str, str
     if orchestrator := known.get("orchestrator"):
         token = Path(known["files"]["orchestrator_token"]).read_text().strip()
         described["release_orchestrator_default"] = {"host": orchestrator, "password": token}
-    return {
-        f"AIRFLOW_CONN_{name.upper()}": json.dumps({"conn_type": "http", **fields})
-        for name, fields in described.items()
-    }
+    as_json = {name: json.dumps({"conn_type": "http", **fields}) for name, fields in described.items()}
+    as_json["smtp_default"] = json.dumps(smtp_connection(known["smtp"]))
+    return {f"AIRFLOW_CONN_{name.upper()}": text for name, text in as_json.items()}
+
+
+def smtp_connection(url: str) -> dict[str, Any]:
+    """Return the connection to the sandbox's mailbox, which takes mail without encryption or login."""
+    host, port = url.removeprefix("smtp://").split(":")
+    extra = {"disable_ssl": True, "disable_tls": True, "from_email": "release-watch@example.com"}
+    return {"conn_type": "smtp", "host": host, "port": int(port), "extra": extra}
 
 
 def start(root: Path, url: str) -> None:

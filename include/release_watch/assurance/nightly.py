@@ -17,6 +17,8 @@ from release_watch.errors import ReleaseWatchError
 from release_watch.telemetry.backends import Backends
 from release_watch.verdict import Decision, Objective, Verdict
 
+CAUSES_TOLD = 3
+
 
 class ReleaseNight(BaseModel):
     """What the night found for one release. ``needs_person``: a check that is not advisory did not pass."""
@@ -33,8 +35,14 @@ class ReleaseNight(BaseModel):
     def line(self) -> str:
         """The one line of this release."""
         where = f"{self.release_id} ({self.environment}; {', '.join(self.services)})"
+        if not self.decision.failures:
+            return f"{where}: {self.decision.summary()}"
+        # One cause, such as a server that is away, shows in many checks; the line tells each cause once.
+        causes = {objective.reason: objective.name for objective in reversed(self.decision.failures)}
+        told = [f"{name}: {reason}" for reason, name in reversed(causes.items())]
+        more = [f"and {len(told) - CAUSES_TOLD} more, see the report"] if len(told) > CAUSES_TOLD else []
         call = "a person must act: " if self.needs_person else ""
-        return f"{where}: {call}{self.decision.summary()}"
+        return f"{where}: {call}{self.decision.verdict}: {'; '.join([*told[:CAUSES_TOLD], *more])}"
 
 
 class NightReport(BaseModel):

@@ -175,8 +175,8 @@ def _not_told(route: DrillRoute, backends: Backends, before: Notifications | Non
 
 
 _TOO_SLOW = (
-    "group_wait or group_interval of the route is longer than the target for delivery. Shorten it, put drill_id "
-    "into group_by, or raise drill.deliver_within in policies.yaml."
+    "group_wait or group_interval of the route is longer than the target for delivery. Shorten it, put "
+    "drill_id into group_by, or raise drill.deliver_within in policies.yaml."
 )
 
 

@@ -129,6 +129,7 @@ class _Reader:
             "environment": document.field("environment"),
         }
         self._check_identity({key: item.text for key, item in named.items() if item}, name)
+        self._problems += [f"{source}: HTML is not read; write it as Markdown" for source in document.unread]
         if self._release.release_id not in text and self._release.deployment_id not in text:
             remedy = f"name the release {self._release.release_id} in it"
             raise InvalidInputError([f"{name}: release: not named anywhere: {remedy}"])

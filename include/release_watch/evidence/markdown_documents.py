@@ -31,13 +31,13 @@ class Row(NamedTuple):
 
 
 class MarkdownDocument(NamedTuple):
-    """What was found in a document, in its order."""
+    """What was found in a document, in its order; ``unread`` is where HTML stands, which is not read."""
 
     file: str
     headings: tuple[Item, ...]
     items: tuple[Item, ...]
     rows: tuple[Row, ...]
-    text: str
+    unread: tuple[str, ...]
 
     def field(self, *names: str) -> Item | None:
         """Return the value of the first ``name: value`` line with one of these names, any case."""
@@ -58,7 +58,7 @@ class MarkdownDocument(NamedTuple):
 
 
 def parse_markdown(text: str, file: str) -> MarkdownDocument:
-    """Return the structure of a Markdown document; code blocks and HTML are left out."""
+    """Return the structure of a Markdown document; code blocks are left out, HTML is only noted."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable("table")
@@ -67,6 +67,7 @@ def parse_markdown(text: str, file: str) -> MarkdownDocument:
     headings: list[Item] = []
     items: list[Item] = []
     rows: list[Row] = []
+    unread = [_source(file, token) for token in tokens if token.type == "html_block"]
     section = _ABOVE_HEADINGS
     columns: list[str] = []
     index = 0
@@ -85,7 +86,7 @@ def parse_markdown(text: str, file: str) -> MarkdownDocument:
         elif token.type == "inline":
             items += [Item(line, source, section) for line, source in _lines(token, file)]
         index += 1
-    return MarkdownDocument(file, tuple(headings), tuple(items), tuple(rows), text)
+    return MarkdownDocument(file, tuple(headings), tuple(items), tuple(rows), tuple(unread))
 
 
 def plain(text: str) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk import TaskGroup, TriggerRule, chain
 
 from release_watch import texts
 from release_watch.artifacts.models import AlertTestResults, Approval, DrillResult
-from release_watch.clock import now
+from release_watch.clock import now, rfc3339
 from release_watch.orchestration.operators.approval import Acknowledgement as AcknowledgeDrill
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
 from release_watch.orchestration.operators.branch import Choice
@@ -36,6 +36,7 @@ DASHBOARDS = "dashboard-config.md"
 DASHBOARD_RECORD = "records/dashboards.json"
 RULES_RECORD = "records/rules.json"
 FIRED_DRILLS = "records/drills.json"
+REPEATED = "records/drill-repeated.json"
 ALERT_TEST = "alert-test-results.json"
 RUNBOOK = "RUNBOOKS/monitoring-runbook.md"
 READ_BACK_WITHIN = timedelta(seconds=60)
@@ -312,12 +313,27 @@ def write_results(run: ProtocolRun, fired: list[DrillResult], answers: Mapping[s
 
 
 def drill_again(run: ProtocolRun) -> None:
-    """Repeat the drill while Gate 2 waits for remediation.
+    """Repeat a failed drill while Gate 2 waits for remediation.
 
-    The acknowledgement is then given on the drill's own page, because no task can ask for it.
+    No task can ask for the acknowledgement then: the person on call gives it at the receiver
+    (``POST /release-watch/drills/<drill id>/acknowledge``). Until it is given or its time is over, the
+    drill that was fired is waited for, and on-call is not paged again.
     """
-    fire_drill(run)
-    write_results(run, fired_drills(run), {})
+    if run.store.exists(ALERT_TEST) and alert_test_results(run).verdict.proceeds:
+        return
+    if not run.store.exists(REPEATED):
+        fire_drill(run)
+        run.store.write_json(REPEATED, {"fired_at": rfc3339(now())})
+    drills = fired_drills(run)
+    fired_at = datetime.fromisoformat(json.loads(run.store.read_bytes(REPEATED))["fired_at"])
+    waiting = [
+        d.drill_id for d in drills if d.hops.delivered.at and not receipts().acknowledgement(d.drill_id)
+    ]
+    if waiting and now() < fired_at + run.config.policies.drill.acknowledge_within:
+        log.info("Waiting for the acknowledgement of %s", ", ".join(waiting))
+        return
+    write_results(run, drills, {})
+    run.store.remove(REPEATED)
 
 
 def alert_test_results(run: ProtocolRun) -> AlertTestResults:
