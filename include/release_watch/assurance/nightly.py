@@ -37,12 +37,23 @@ class ReleaseNight(BaseModel):
         where = f"{self.release_id} ({self.environment}; {', '.join(self.services)})"
         if not self.decision.failures:
             return f"{where}: {self.decision.summary()}"
-        # One cause, such as a server that is away, shows in many checks; the line tells each cause once.
-        causes = {objective.reason: objective.name for objective in reversed(self.decision.failures)}
-        told = [f"{name}: {reason}" for reason, name in reversed(causes.items())]
+        told = self._causes()
         more = [f"and {len(told) - CAUSES_TOLD} more, see the report"] if len(told) > CAUSES_TOLD else []
         call = "a person must act: " if self.needs_person else ""
         return f"{where}: {call}{self.decision.verdict}: {'; '.join([*told[:CAUSES_TOLD], *more])}"
+
+    def _causes(self) -> list[str]:
+        """Return what failed, each name once; a reason that shows in many checks is told with the first."""
+        reasons: dict[str, str] = {}
+        for objective in self.decision.failures:
+            reasons.setdefault(objective.reason, objective.name)
+        by_name: dict[str, list[str]] = {}
+        for reason, name in reasons.items():
+            by_name.setdefault(name, []).append(reason)
+        return [
+            f"{name}: {found[0]}" + (f" (and {len(found) - 1} like it)" if len(found) > 1 else "")
+            for name, found in by_name.items()
+        ]
 
 
 class NightReport(BaseModel):

@@ -34,7 +34,7 @@ def amend_runbook(
     oncall: OnCall,
     at: datetime,
 ) -> str:
-    """Return the runbook with a part per service: alerts, first checks, mitigation, people, dashboards.
+    """Return the runbook: a part per service (alerts, checks, mitigation, people), one for the alert path.
 
     Args:
         existing: the runbook so far; None if there is none.
@@ -69,6 +69,9 @@ def amend_runbook(
             alerts=_alerts(service, rules),
             **shared,
         ).strip()
+    if path := [rule for group in rules for rule in group.alerts if rule.service is None]:
+        content = render(__package__ or "", "watchdog.md.j2", release=release, alerts=path)
+        parts[f"{release.environment}/alert-path"] = content.strip()
     for name, content in parts.items():
         text = _put(text, name, content, first=name == "header")
     return text.strip() + "\n"
