@@ -146,7 +146,7 @@ class ArtifactStore:
             return []
         base = str(self._folder).rstrip("/") + "/"
         found = (str(path).removeprefix(base) for path in self._folder.rglob("*") if path.is_file())
-        return sorted(name for name in found if name.startswith(prefix) and _NAME.match(name))
+        return sorted(name for name in found if name.startswith(prefix) and _NAME.fullmatch(name))
 
     def remove(self, name: str) -> None:
         """Remove an artifact; one that is not there is no error."""
@@ -155,7 +155,7 @@ class ArtifactStore:
             path.unlink()
 
     def _path(self, name: str) -> Any:
-        if not _NAME.match(name) or ".." in name:
+        if not _NAME.fullmatch(name) or ".." in name:
             raise InvalidInputError([f"artifact name: {name!r} is not a plain relative path"])
         path = self._folder
         for part in name.split("/"):

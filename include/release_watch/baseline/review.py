@@ -47,8 +47,8 @@ def review(
 
     ``reference`` are the samples from before the release (see ``baseline.frames``). Only series of the
     release's version count, so that an old version which still runs does not hide that the new one is
-    silent. Resource metrics are left out until they have warmed up. A server that does not answer makes the
-    metrics it should have given ERROR.
+    silent. Resource metrics are left out until they have warmed up, and others that are not golden until
+    there can be enough samples. A server that does not answer makes the metrics it should have given ERROR.
     """
     judgements = [
         looked
@@ -72,10 +72,10 @@ def look(
     policies: Policies,
     at: datetime,
 ) -> MetricJudgement | None:
-    """Return the judgement of one metric as of ``at``; None while it warms up."""
+    """Return the judgement of one metric as of ``at``; None while it is too early for it."""
     start = first_moment(spec, release, policies, at)
     step = policies.baseline.step
-    if spec.kind is Kind.RESOURCE and at - start < (policies.judge.persistence + spec.overlap) * step:
+    if not spec.golden and at - start < (policies.judge.persistence + spec.overlap) * step:
         return None
     try:
         current = finite(fetch(spec, backends.metrics(service), (start, at), step))

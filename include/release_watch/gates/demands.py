@@ -118,6 +118,8 @@ DEMANDS: dict[int, tuple[Demand, ...]] = {
         _passes("every recurring check is scheduled and has a responsible person", kind="check"),
         _passes("the release is registered with the nightly run", kind="registration"),
         _passes("the release baseline is established", kind="baseline"),
+        _passes("the release was reviewed", kind="reviews"),
+        _passes("no critical finding is open", kind="finding", required=False),
     ),
     4: (
         _passes("every required artifact is in the manifest", kind="file"),

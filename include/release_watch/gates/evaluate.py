@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from release_watch.gates.demands import DEMANDS, GATE_NAMES
 from release_watch.gates.suites import DemandResult, run_suite
-from release_watch.verdict import Decision, Objective, Verdict
+from release_watch.verdict import Decision, Objective, Verdict, worst
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ UNKNOWN = frozenset({"INCONCLUSIVE", "MISSING", "ERROR"})
 def evaluate_gate(gate: int, table: pd.DataFrame) -> Decision:
     """Return the decision of gate 1 to 4 over its table (:mod:`release_watch.gates.tables`).
 
-    One objective per demand that holds, and one per row that breaks a demand. An empty table is
+    One objective per demand that holds, and one per row that breaks any. An empty table is
     INCONCLUSIVE and a demand that could not be evaluated is ERROR; neither proceeds.
 
     Raises:
@@ -36,10 +36,25 @@ def evaluate_gate(gate: int, table: pd.DataFrame) -> Decision:
         reason = f"the gate could not be evaluated: {type(error).__name__}: {error}"
         return Decision.over([Objective(name=name, verdict=Verdict.ERROR, reason=reason)])
     rows = frame.to_dict("records")
-    return Decision.over(o for result in results for o in _objectives(result, rows))
+    return Decision.over([*_over_all(results), *_over_rows(results, rows)])
 
 
-def _objectives(result: DemandResult, rows: list[dict[Any, Any]]) -> Iterator[Objective]:
+def _over_all(results: Sequence[DemandResult]) -> Iterator[Objective]:
+    for result in results:
+        yield from _of_demand(result)
+
+
+def _over_rows(results: Sequence[DemandResult], rows: list[dict[Any, Any]]) -> Iterator[Objective]:
+    """Yield one objective per failing row: the first demand that it breaks tells the cause."""
+    failing: dict[int, list[Objective]] = {}
+    for result in results:
+        for index in result.failing:
+            failing.setdefault(index, []).append(_failure(result, rows[index]))
+    for broken in failing.values():
+        yield broken[0].model_copy(update={"verdict": worst(o.verdict for o in broken)})
+
+
+def _of_demand(result: DemandResult) -> Iterator[Objective]:
     title = result.demand.title
     if result.error:
         yield Objective(name=title, verdict=Verdict.ERROR, reason=f"could not be evaluated: {result.error}")
@@ -53,9 +68,6 @@ def _objectives(result: DemandResult, rows: list[dict[Any, Any]]) -> Iterator[Ob
     if not result.failing:
         reason = f"{title}: {result.rows} of {result.rows}"
         yield Objective(name=title, verdict=Verdict.GO, reason=reason, samples=result.rows)
-        return
-    for index in result.failing:
-        yield _failure(result, rows[index])
 
 
 def _failure(result: DemandResult, row: dict[Any, Any]) -> Objective:

@@ -11,10 +11,13 @@ from release_watch.artifacts.models import (
     ApprovalRecord,
     BaselineKind,
     BaselineMetrics,
+    FindingState,
     InstrumentationAudit,
     Manifest,
+    MonitoringResults,
     ObservabilitySchedule,
     ServiceAudit,
+    Severity,
     Signal,
     SignalAudit,
 )
@@ -103,11 +106,12 @@ def gate_3_table(
     tuning: str | None,
     backlog: str | None,
     baseline: BaselineMetrics | None,
+    results: MonitoringResults | None,
 ) -> pd.DataFrame:
-    """Return rows for schedule, registration, tuning report, backlog and baseline.
+    """Return rows for schedule, registration, tuning report, backlog, baseline and findings.
 
     ``registered`` says whether the nightly run's registry holds the release; ``tuning`` and ``backlog``
-    are the documents' texts.
+    are the documents' texts; ``results`` what the reviews of the baseline window found.
     """
     return table(
         3,
@@ -125,6 +129,7 @@ def gate_3_table(
                 remedy=None if registered else "register the release with the nightly run",
             ),
             _baseline_row(baseline),
+            *_result_rows(results),
         ],
     )
 
@@ -202,6 +207,27 @@ def _check_rows(schedule: ObservabilitySchedule | None) -> Iterator[Row]:
             expected=f"scheduled, with somebody on duty as {wanted.role}",
             remedy=None if check and staffed else "schedule it, and name people for its role in oncall.yaml",
         )
+
+
+def _result_rows(results: MonitoringResults | None) -> Iterator[Row]:
+    number = len(results.reviews) if results else 0
+    yield row(
+        "reviews",
+        "periodic reviews",
+        holds=number > 0 or None,
+        observed=f"{number} reviews",
+        expected="at least one review in the baseline window",
+    )
+    for finding in results.findings if results else ():
+        if finding.severity is Severity.CRITICAL:
+            yield row(
+                "finding",
+                f"{finding.service} {finding.metric}",
+                holds=finding.state is not FindingState.OPEN,
+                observed=f"{finding.state.value}: {finding.reason}",
+                expected="resolved or gone by itself",
+                remedy="mend the release or roll it back; the check is repeated",
+            )
 
 
 def _baseline_row(baseline: BaselineMetrics | None) -> Row:

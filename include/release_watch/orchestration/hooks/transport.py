@@ -65,7 +65,7 @@ class ServerHook(HttpHook):
         self._connection = Connection(
             conn_id=connection.conn_id,
             conn_type="http",
-            host=connection.host,
+            host=(connection.host or "").rstrip("/"),
             schema=connection.schema,
             port=connection.port,
             login=connection.login,

@@ -85,6 +85,9 @@ def activate_rules(run: ProtocolRun) -> str:
     text = to_yaml(generate_rules(run))
     written = run.store.write_text(RULES, text)
     check_rules(text, run.backends.promtool())
+    if run.release.shadow:
+        log.info("Shadow mode: would have activated %d bytes of rules; they would page", written.size_bytes)
+        return written.uri
     activation = activate(
         text, rule_set_name(run.release), run.backends, timeout=READ_BACK_WITHIN, supersedes=superseded(run)
     )
@@ -127,7 +130,7 @@ def activate_dashboards(run: ProtocolRun) -> str:
         activations,
         panels,
         active_rules(run),
-        rules=run.store.read_model(RULES_RECORD, Activation),
+        rules=run.store.read_model(RULES_RECORD, Activation) if run.store.exists(RULES_RECORD) else None,
         metrics_url=run.backends.metrics().base_url,
         generated_at=now(),
     )

@@ -44,14 +44,15 @@ def schedule_checks(run: ProtocolRun) -> str:
     from release_watch.assurance.schedule import observability_schedule
 
     log.info(texts.PHASE_START[3])
-    ActiveReleases(artifact_root()).register(
-        run.release,
-        artifacts_uri=run.store.uri,
-        rules=activated_rules(run),
-        dashboards=activated_dashboards(run),
-        endpoints=read_documents(run).endpoints_by_service(),
-        at=now(),
-    )
+    if not run.release.shadow:  # nothing of a shadow run is active, and it supersedes nothing
+        ActiveReleases(artifact_root()).register(
+            run.release,
+            artifacts_uri=run.store.uri,
+            rules=activated_rules(run),
+            dashboards=activated_dashboards(run),
+            endpoints=read_documents(run).endpoints_by_service(),
+            at=now(),
+        )
     schedule = observability_schedule(run.release, run.config, now())
     written = run.store.write_json(SCHEDULE, schedule)
     for check in schedule.checks:

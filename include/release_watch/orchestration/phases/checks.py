@@ -136,11 +136,12 @@ def _gate_2(run: ProtocolRun) -> pd.DataFrame:
 
 
 def _gate_3(run: ProtocolRun) -> pd.DataFrame:
-    from release_watch.artifacts.models import BaselineMetrics, ObservabilitySchedule
+    from release_watch.artifacts.models import BaselineMetrics, MonitoringResults, ObservabilitySchedule
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.gates.tables import gate_3_table
     from release_watch.orchestration.phases.assuring import BACKLOG, SCHEDULE, TUNING
     from release_watch.orchestration.phases.instrumentation import BASELINE
+    from release_watch.orchestration.phases.watching import RESULTS
     from release_watch.orchestration.storage import artifact_root
 
     active = ActiveReleases(artifact_root()).all(run.release.environment)
@@ -150,6 +151,7 @@ def _gate_3(run: ProtocolRun) -> pd.DataFrame:
         tuning=_text(run, TUNING),
         backlog=_text(run, BACKLOG),
         baseline=_there(run, BASELINE, BaselineMetrics),
+        results=_there(run, RESULTS, MonitoringResults),
     )
 
 

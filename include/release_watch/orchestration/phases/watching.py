@@ -243,7 +243,9 @@ def establish_baseline(run: ProtocolRun) -> str:
 
     baseline = run.store.read_model(RELEASE_BASELINE, BaselineMetrics)
     written = run.store.write_json(BASELINE, baseline)
-    if baseline.verdict.proceeds:
+    if run.release.shadow:
+        log.info("Shadow mode: the baseline is %s; its alerts would have been activated", baseline.verdict)
+    elif baseline.verdict.proceeds:
         text = to_yaml(baseline_rule_groups(baseline, run.services, run.release))
         name = baseline_rule_set(run)
         activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN)

@@ -1,0 +1,151 @@
+r"""Audit the instrumentation: are the metrics, logs, traces and synthetic checks of every service live.
+
+    python scripts/collect_perf.py --env production --audit \
+        --output .artifacts/monitoring/instrumentation-audit.json
+
+Uses the Airflow connections of the environment (prometheus_default, loki_default, tempo_default, or
+<name>_<environment> where they exist) and needs no DAG run. Without --version, --release-id and --deployed-at
+the newest release under watch is taken; where there is none, no version is asked for.
+
+Exit code: 0 every critical service is covered, 1 it is not, 2 wrong usage or Prometheus does not answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from release_watch import texts
+from release_watch.artifacts.models import InstrumentationAudit
+from release_watch.assurance.registry import ActiveReleases
+from release_watch.catalog.config import Config, load_config
+from release_watch.catalog.models import Service
+from release_watch.clock import now
+from release_watch.coverage.audit import audit, missing_critical
+from release_watch.coverage.table import coverage_table
+from release_watch.drills.files import write_whole
+from release_watch.errors import InvalidInputError, ReleaseWatchError
+from release_watch.orchestration.hooks.backends import AirflowBackends
+from release_watch.orchestration.storage import artifact_root
+from release_watch.release import Release
+
+COMMAND = "collect_perf.py"
+GO, NO_GO, NOT_RUN = 0, 1, 2
+UNREGISTERED = "unregistered"
+
+
+class Subject(NamedTuple):
+    """What is audited; a release that names no service has no version to ask for."""
+
+    release: Release
+    services: tuple[Service, ...]
+    endpoints: Mapping[str, Sequence[str]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the audit that the command line asks for and return the exit code."""
+    options = _parser().parse_args(arguments)
+    stream = sys.stderr if options.json else sys.stdout
+    try:
+        found = _audit(options)
+        text = found.model_dump_json(indent=2) + "\n"
+        write_whole(options.output.absolute(), text.encode())
+    except (ReleaseWatchError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        print(texts.automation(COMMAND, "ERROR"), file=stream)
+        return NOT_RUN
+    print(coverage_table(found), file=stream)
+    for service in missing_critical(found):
+        print(texts.coverage_missing(service), file=stream)
+    print(texts.automation(COMMAND, found.verdict), file=stream)
+    if options.json:
+        print(text, end="")
+    return GO if found.verdict.proceeds else NO_GO
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--env", required=True, metavar="ENVIRONMENT", help="for example production")
+    parser.add_argument("--audit", required=True, action="store_true", help="audit the instrumentation")
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="PATH", help="where the audit goes (JSON)"
+    )
+    parser.add_argument("--services", metavar="A,B", help="default: every service of the catalogue")
+    parser.add_argument("--version", help="the version whose telemetry must be seen")
+    parser.add_argument("--release-id", metavar="ID", help="the release that has it")
+    parser.add_argument("--deployed-at", metavar="TIME", help="since when, ISO 8601 with a time zone")
+    parser.add_argument("--json", action="store_true", help="print the audit as JSON; all else to stderr")
+    return parser
+
+
+def _audit(options: argparse.Namespace) -> InstrumentationAudit:
+    config = load_config()
+    subject = _subject(options, config)
+    backends = AirflowBackends(options.env)
+    backends.metrics().instant("vector(1)")  # without Prometheus there is no audit, only questions
+    return audit(
+        subject.release,
+        subject.services,
+        backends,
+        endpoints=subject.endpoints,
+        live_within=config.policies.coverage.live_within,
+        at=now(),
+    )
+
+
+def _subject(options: argparse.Namespace, config: Config) -> Subject:
+    if options.env not in config.catalog.environments:
+        known = ", ".join(config.catalog.environments)
+        raise InvalidInputError([f"--env: {options.env!r} is not in the catalogue; known are {known}"])
+    names = _names(options.services) or [service.name for service in config.catalog.services]
+    services = config.catalog.select(names)
+    endpoints: dict[str, Sequence[str]] = {service.name: service.endpoints for service in services}
+    identity = {
+        "--version": options.version,
+        "--release-id": options.release_id,
+        "--deployed-at": options.deployed_at,
+    }
+    missing = [name for name, value in identity.items() if value is None]
+    if not missing:
+        return Subject(_release(options, names), services, endpoints)
+    if len(missing) < len(identity):
+        raise InvalidInputError([f"{', '.join(missing)}: missing; give all three of a release, or none"])
+    newest = ActiveReleases(artifact_root()).newest(options.env)
+    if newest is None:
+        print("No release is under watch here: no version is asked for.", file=sys.stderr)
+        return Subject(_versionless(options, names, config), services, endpoints)
+    print(f"Release {newest.release.release_id}, version {newest.release.version}", file=sys.stderr)
+    return Subject(newest.release, services, {**endpoints, **newest.endpoints})
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def _release(options: argparse.Namespace, names: Sequence[str]) -> Release:
+    return Release.from_params(
+        {
+            "deployment_id": options.release_id,
+            "release_id": options.release_id,
+            "version": options.version,
+            "environment": options.env,
+            "services": names,
+            "deployed_at": options.deployed_at,
+            "evidence_uri": options.output.absolute().parent.as_uri(),  # an audit reads no evidence
+        }
+    )
+
+
+def _versionless(options: argparse.Namespace, names: Sequence[str], config: Config) -> Release:
+    options.release_id = options.version = UNREGISTERED
+    options.deployed_at = now() - config.policies.coverage.live_within
+    return _release(options, names).model_copy(update={"services": ()})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,225 @@
+"""Tuning report, scorecard and backlog: what people read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from release_watch.artifacts.models import (
+    Finding,
+    FindingState,
+    Hop,
+    MonitoringResults,
+    Severity,
+    Window,
+)
+from release_watch.assurance.backlog import append_backlog, backlog_items
+from release_watch.assurance.correlation import correlate
+from release_watch.assurance.scorecard import Waiver, scorecard_markdown
+from release_watch.assurance.tuning import judge_tuning, proposals, tuning_report
+from release_watch.errors import BackendError
+from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
+from release_watch.verdict import Verdict
+from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, release
+from tests.assurance.test_correlation import WINDOW, alert, incident
+from tests.gates import artifacts as a
+
+NOISE = [alert(n * 100, n * 100 + 1) for n in range(4)]
+GAP = a.audit(a.service_audit("checkout", logs=a.signal_audit(a.check("live", "FAIL"))))
+
+
+def finding(state: FindingState = FindingState.OPEN, reason: str = "p95 doubled") -> Finding:
+    return Finding(
+        finding_id="F-1",
+        service="checkout",
+        metric="latency_p95_seconds",
+        severity=Severity.MAJOR,
+        first_seen=NOW,
+        last_seen=NOW,
+        state=state,
+        reason=reason,
+        evidence=(),
+    )
+
+
+def monitoring(*findings: Finding) -> MonitoringResults:
+    window = Window(start=NOW - timedelta(hours=1), end=NOW)
+    return MonitoringResults(**a.HEAD, verdict=Verdict.GO, window=window, reviews=(), findings=findings)
+
+
+class TestTuningReport:
+    def report(self, correlation, **more):
+        return tuning_report(release(), correlation, CONFIG, NOW, **more)
+
+    def test_begins_with_release_environment_and_time(self):
+        text = self.report(correlate([], [], window=WINDOW))
+        for line in (
+            "release_id: rel-1",
+            "environment: production",
+            "generated_at: 2026-11-22T12:00:00.000Z",
+        ):
+            assert f"- {line}" in text
+
+    def test_proposes_a_change_for_a_noisy_alert_and_a_blind_spot(self):
+        correlation = correlate(NOISE, [incident(700, 720, ref="T-9")], window=WINDOW)
+        text = self.report(correlation)
+        assert "only 0% (0 of 4" in text
+        assert "incident T-9" in text
+        assert {p.service for p in proposals(correlation)} == {"checkout"}
+        assert judge_tuning(correlation).verdict is Verdict.WARN
+
+    def test_never_proposes_to_loosen_a_page_without_a_look_at_the_past(self):
+        (proposal,) = proposals(correlate(NOISE, [], window=WINDOW))
+        assert "no incident of the past" in proposal.change
+
+    def test_says_that_nothing_was_reviewed_and_why(self):
+        text = self.report(correlate(NOISE, None, window=WINDOW, problem="add tickets_default"))
+        assert "Not reviewed" in text
+        assert "add tickets_default" in text
+        assert "precision: unknown" in text
+
+    def test_documents_thresholds_objectives_and_adjustments(self):
+        rule = Rule(alert="HighErrorRate", expr="errors > 0.1", hold="5m", labels={"service": "checkout"})
+        text = self.report(
+            correlate([], [], window=WINDOW),
+            rules=[to_yaml([RuleGroup(name="g", rules=(rule,))])],
+            adjustments=["HighErrorRate: 0.05 -> 0.1, approved by ada"],
+        )
+        assert "errors &gt; 0.1" in text
+        assert "approved by ada" in text
+        assert all(slo.name in text for slo in CONFIG.slos_of(["checkout", "payments"]))
+
+    def test_text_from_tickets_cannot_break_the_table(self):
+        evil = incident(700, 720, ref="T|1")._replace(title="<script>|`x`\n# gone")
+        row = next(
+            line
+            for line in self.report(correlate([], [evil], window=WINDOW)).splitlines()
+            if "T" in line and "script" in line
+        )
+        assert "<script>" not in row
+        assert "\\|" in row
+
+
+class TestBacklog:
+    def items(self, audit=None, results=None, monitoring_results=None, correlation=None):
+        return backlog_items(audit, results, monitoring_results, correlation, CONFIG)
+
+    def test_each_cause_becomes_an_item_with_the_owner_of_the_service(self):
+        failed = a.drill(verdict=Verdict.NO_GO, diagnosis="silenced", service="payments")
+        items = self.items(
+            GAP,
+            a.results(failed, not_drilled=("ticket route",)),
+            monitoring(finding(), finding(FindingState.RESOLVED)),
+            correlate(NOISE, [], window=WINDOW),
+        )
+        kinds = [
+            "logs gap of checkout",
+            "path of payments",
+            "route drillable",
+            "is worse since",
+            "HighErrorRate",
+        ]
+        assert len(items) == len(kinds)
+        for words in kinds:
+            assert [words in item.title for item in items].count(True) == 1
+        owner = {service.name: service.owner for service in CONFIG.catalog.services}
+        assert {i.owner for i in items if "checkout" in i.title} == {owner["checkout"]}
+        assert [i.priority for i in items] == sorted(
+            (i.priority for i in items), key=["high", "medium"].index
+        )
+
+    def test_a_drill_that_only_just_passed_is_an_item(self):
+        hops = a.drill().hops.model_copy(update={"acknowledged": Hop(at=NOW, latency=55.0)})
+        (item,) = self.items(results=a.results(a.drill(hops=hops)))
+        assert "55 s of 60 s" in item.evidence
+        assert self.items(results=a.results(a.drill())) == []
+
+    def test_a_missing_tracker_is_an_item(self):
+        (item,) = self.items(correlation=correlate([], None, window=WINDOW, problem="add tickets_default"))
+        assert "tickets_default" in item.evidence
+
+    def test_ids_stay_the_same_while_the_evidence_changes(self):
+        first = self.items(monitoring_results=monitoring(finding(reason="p95 doubled")))
+        later = self.items(monitoring_results=monitoring(finding(reason="p95 tripled")))
+        assert [i.item_id for i in first] == [i.item_id for i in later]
+
+    def test_appending_twice_adds_nothing(self):
+        items = self.items(GAP)
+        once = append_backlog(None, items, release(), NOW)
+        assert append_backlog(once, items, release(), NOW + timedelta(days=1)) == once
+        assert once.count("## RW-") == len(items) == 1
+
+    def test_what_people_wrote_survives_and_new_items_come_after_it(self):
+        edited = append_backlog(None, self.items(GAP), release(), NOW).replace("state: open", "state: done")
+        text = append_backlog(
+            edited + "\nSee JIRA-1.\n",
+            self.items(GAP, monitoring_results=monitoring(finding())),
+            release(),
+            NOW,
+        )
+        assert "state: done" in text
+        assert text.index("See JIRA-1.") < text.rindex("## RW-")
+        assert text.count("## RW-") == 2
+
+    def test_an_empty_backlog_is_a_document_that_says_so_once(self):
+        text = append_backlog(None, [], release(), NOW)
+        assert "Nothing is outstanding" in text
+        assert append_backlog(text, [], release(), NOW + timedelta(days=1)) == text
+
+    def test_text_from_outside_is_one_inert_line(self):
+        evil = finding(reason="x\n## RW-0000000000: fake <b>")
+        text = append_backlog(None, self.items(monitoring_results=monitoring(evil)), release(), NOW)
+        assert text.count("\n## RW-") == 1
+        assert "<b>" not in text
+
+
+class TestScorecard:
+    def card(self, backends=None, **changes):
+        given = {
+            "audit": a.audit(a.service_audit("checkout"), a.service_audit("payments")),
+            "results": a.results(a.drill()),
+            "monitoring": monitoring(finding()),
+            "correlation": correlate([alert(10, 20)], [incident(15, 60)], window=WINDOW),
+        } | changes
+        metrics = FakeMetrics(instants={"increase": [({}, 0.9995)]})
+        return scorecard_markdown(release(), CONFIG, *given.values(), backends or FakeBackends(metrics), NOW)
+
+    def test_shows_attainment_with_budget_and_query(self):
+        text = self.card()
+        for slo in CONFIG.slos_of(["checkout", "payments"]):
+            left = 1 - 0.0005 / float(1 - slo.objective)
+            row = next(line for line in text.splitlines() if f"| {slo.name} |" in line)
+            assert "99.950%" in row
+            assert f"{left:.1%}" in row
+            assert "increase(" in row
+
+    def test_shows_coverage_precision_drills_risks_and_backlog(self):
+        text = self.card()
+        for words in ("| coverage | 100% |", "100% (1 of 1", "p95 doubled", "pager", "RW-"):
+            assert words in text
+
+    @pytest.mark.parametrize(
+        ("name", "headline"),
+        [
+            ("audit", "coverage"),
+            ("results", "alert drills"),
+            ("monitoring", "open risks"),
+            ("correlation", "alert recall"),
+        ],
+    )
+    def test_what_is_not_there_is_called_unknown(self, name, headline):
+        assert f"| {headline} | unknown |" in self.card(**{name: None})
+
+    def test_a_prometheus_that_is_down_is_said_and_hides_nothing_else(self):
+        down = FakeMetrics(instants={"increase": BackendError("Prometheus", "did not answer")})
+        text = self.card(FakeBackends(down))
+        assert "unknown: Prometheus: did not answer" in text
+        assert "100% (1 of 1" in text
+
+    def test_shows_waivers_with_who_and_until_when(self):
+        waiver = Waiver(subject="traces of catalogue", granted_by="ada", reason="legacy", expires_at=NOW)
+        text = scorecard_markdown(
+            release(), CONFIG, None, None, None, None, FakeBackends(), NOW, waivers=[waiver]
+        )
+        assert "| traces of catalogue | ada | legacy |" in text

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from release_watch.artifacts.models import CoverageStatus
+from release_watch.assurance import checks
+from release_watch.assurance.nightly import NightReport, night
+from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
+from release_watch.errors import BackendError
+from release_watch.slo.rulefile import Rule, RuleGroup, from_yaml, to_yaml
+from release_watch.transport import Answer
+from release_watch.verdict import Verdict
+from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, FakeServer, release
+from tests.gates import artifacts as a
+
+BOARD = ActiveDashboard(uid="red", title="RED")
+HEALTHY = {
+    "up{": [({"instance": "one"}, 1.0)],
+    "Watchdog": [({}, 1.0)],
+    "increase": [({}, 0.9999)],
+}
+
+
+def group(service: str) -> RuleGroup:
+    rule = Rule(alert="Down", expr="up == 0", labels={"service": service})
+    return RuleGroup(name=f"{service}-symptoms", rules=(rule,))
+
+
+def entry(release_id: str = "rel-1", services=("checkout", "payments"), **more: Any) -> ActiveRelease:
+    given = {
+        "release": release(release_id),
+        "services": services,
+        "registered_at": NOW,
+        "artifacts_uri": "file:///a",
+        "rules": {"rel-1": to_yaml([group("checkout"), group("payments")])},
+        "dashboards": (BOARD,),
+    }
+    return ActiveRelease.model_validate({**given, **more})
+
+
+@pytest.fixture
+def world(monkeypatch):
+    """A night in which all is well; tests spoil one answer."""
+    found: dict[str, Any] = {"problems": [], "texts": [], "logs": a.check(), "incidents": []}
+
+    def read_back(text: str, _: object) -> list[str]:
+        found["texts"].append(text)
+        if isinstance(found["problems"], Exception):
+            raise found["problems"]
+        return found["problems"]
+
+    class Tracker:
+        def __init__(self, transport: object) -> None:
+            self.transport = transport
+
+        def incidents(self, *_: object) -> list[object]:
+            return found["incidents"]
+
+    def audit(_: object, services: Any, *__: object, **___: object) -> object:
+        logs = a.signal_audit(found["logs"])
+        return a.audit(*(a.service_audit(s.name, s.tier.value, logs=logs) for s in services))
+
+    monkeypatch.setattr(checks, "read_back", read_back)
+    monkeypatch.setattr(checks, "Roundup", Tracker)
+    monkeypatch.setattr(checks, "audit", audit)
+    found["metrics"] = FakeMetrics(instants=HEALTHY)
+    found["servers"] = {
+        "grafana": FakeServer({"/api/dashboards/uid/red": Answer(200, {})}),
+        "tickets": FakeServer(),
+    }
+    return found
+
+
+def run(world, *entries: ActiveRelease) -> NightReport:
+    return night(entries or (entry(),), FakeBackends(world["metrics"], **world["servers"]), CONFIG, NOW)
+
+
+def test_a_good_night_is_go_in_one_line(world):
+    report = run(world)
+    assert not report.needs_person
+    (line,) = report.lines
+    assert line.startswith("rel-1 (production; checkout, payments): GO")
+
+
+def test_no_active_release_needs_nobody(world):
+    assert night((), FakeBackends(), CONFIG, NOW).needs_person is False
+    assert world["texts"] == []
+
+
+def spoil(world, what: str) -> None:
+    if what == "rules":
+        world["problems"] = ["Down: is not loaded"]
+    elif what == "target":
+        world["metrics"].instants["up{"] = [({"instance": "one"}, 0.0)]
+    elif what == "no target":
+        world["metrics"].instants["up{"] = []
+    elif what == "dashboard":
+        world["servers"]["grafana"].answers = {}
+    elif what == "coverage":
+        world["logs"] = a.check("live", CoverageStatus.FAIL)
+    elif what == "watchdog":
+        world["metrics"].instants["Watchdog"] = []
+    elif what == "prometheus":
+        world["metrics"].instants = dict.fromkeys(HEALTHY, BackendError("Prometheus", "is down"))
+    elif what == "grafana":
+        del world["servers"]["grafana"]
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("rules", "Down: is not loaded"),
+        ("target", "down: one"),
+        ("no target", "no scrape target"),
+        ("dashboard", "Grafana answers 404"),
+        ("coverage", "live: seen FAIL"),
+        ("watchdog", "Watchdog does not fire"),
+        ("prometheus", "is down"),
+        ("grafana", "grafana_default"),
+    ],
+)
+def test_what_is_broken_needs_a_person_and_is_named_in_the_line(world, what, words):
+    spoil(world, what)
+    report = run(world)
+    assert report.needs_person
+    assert words in report.lines[0]
+    assert "a person must act" in report.lines[0]
+
+
+@pytest.mark.parametrize("what", ["tickets", "budget"])
+def test_what_is_only_advice_is_told_and_fails_no_night(world, what):
+    if what == "tickets":
+        del world["servers"]["tickets"]
+    else:
+        world["metrics"].instants["increase"] = [({}, 0.5)]
+    report = run(world)
+    assert not report.needs_person
+    verdicts = {o.verdict for o in report.releases[0].decision.objectives}
+    assert verdicts == {Verdict.GO, Verdict.INCONCLUSIVE if what == "tickets" else Verdict.WARN}
+
+
+def test_a_backend_that_fails_hides_none_of_the_other_checks(world):
+    world["problems"] = BackendError("Prometheus", "timed out")
+    (found,) = run(world).releases
+    by_name = {o.name: o.verdict for o in found.decision.objectives}
+    assert by_name["rules"] is Verdict.INCONCLUSIVE
+    assert by_name["dashboard RED"] is Verdict.GO
+    assert by_name["dead man's switch"] is Verdict.GO
+
+
+def test_a_check_that_breaks_is_an_error_and_hides_none_of_the_others(world):
+    world["problems"] = ZeroDivisionError("oops")
+    (found,) = run(world).releases
+    by_name = {o.name: o.verdict for o in found.decision.objectives}
+    assert by_name["rules"] is Verdict.ERROR
+    assert by_name["coverage"] is Verdict.GO
+
+
+def test_one_cause_is_told_once_however_many_checks_it_touches(world):
+    spoil(world, "prometheus")
+    (line,) = run(world).lines
+    assert line.count("is down") == 1
+
+
+def test_many_causes_are_counted_but_not_all_told(world):
+    world["problems"] = [f"rule {n}: is not loaded" for n in range(10)]
+    (line,) = run(world).lines
+    assert "rule 0: is not loaded" in line
+    assert "and 9 like it" in line
+    assert "rule 9" not in line
+
+
+def test_the_line_names_three_checks_and_counts_the_others(world):
+    for what in ("rules", "target", "dashboard", "watchdog"):
+        spoil(world, what)
+    (line,) = run(world).lines
+    assert "and 1 more, see the report" in line
+
+
+def test_a_release_of_an_unknown_service_is_told_and_the_others_are_still_checked(world):
+    report = run(world, entry("gone", ("no-such-service",)), entry())
+    assert [night.needs_person for night in report.releases] == [True, False]
+    assert "no-such-service" in report.lines[0]
+
+
+def test_rules_that_a_newer_release_took_over_are_not_missed(world):
+    run(world, entry(services=("payments",)))
+    (asked,) = world["texts"]
+    assert [g.name for g in from_yaml(asked)] == ["payments-symptoms"]
+
+
+def test_a_release_without_registered_rules_needs_a_person(world):
+    assert run(world, entry(rules={})).needs_person
+
+
+def test_dashboards_that_were_never_activated_are_a_warning(world):
+    report = run(world, entry(dashboards=()))
+    assert (report.needs_person, report.releases[0].decision.verdict) == (False, Verdict.WARN)
+
+
+def test_the_report_can_be_stored_and_read_again(world):
+    report = run(world)
+    assert NightReport.model_validate_json(report.model_dump_json()) == report

@@ -1,0 +1,63 @@
+"""``dashboard-config.md``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from release_watch.catalog.models import Service
+from release_watch.catalog.policies import Policies
+from release_watch.catalog.slos import Slo
+from release_watch.dashboards.activation import activate_dashboards
+from release_watch.dashboards.document import dashboard_config_markdown
+from release_watch.dashboards.models import Dashboard, PanelResult
+from release_watch.release import Release
+from release_watch.slo.activation import Activation
+from release_watch.slo.rules import rule_groups
+from tests.dashboards.conftest import GrafanaStandIn, OnlyGrafana
+
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def test_the_document_holds_links_results_thresholds_and_owners(
+    release: Release, service: Service, slo: Slo, built: list[Dashboard], grafana: GrafanaStandIn
+) -> None:
+    panel = PanelResult(
+        dashboard=built[0].uid,
+        panel="p",
+        query="up | x",
+        answered=True,
+        samples=3,
+        problem=None,
+        checked_at=AT,
+    )
+    rules = Activation(
+        file="/rules/a.yaml", groups=2, rules=9, activated_at=AT, replaced=False, problems=("short",)
+    )
+    text = dashboard_config_markdown(
+        release,
+        [service],
+        activate_dashboards(built, OnlyGrafana(grafana), Policies()),
+        [panel],
+        rule_groups([slo], [service], release, runbook_url="", dashboard_url=""),
+        rules=rules,
+        metrics_url="http://prometheus",
+        generated_at=AT,
+    )
+    for words in (
+        "- release_id: r-1",
+        "- environment: production",
+        "- generated_at: 2026-01-02T00:00:00.000Z",
+        f"(https://grafana.example/d/{built[0].uid}/slug)",
+        "error ratio over 1h and 5m above 1.44 % (burn rate 14.4)",
+        "team &lt;checkout&gt;",
+        "`up \\| x` | 3 | answered",
+        "9 in 2 groups",
+        "- warning: short",
+        "inhibit_rules:",
+    ):
+        assert words in text
+
+
+def test_rules_that_are_not_in_force_are_said_to_be_so(release: Release) -> None:
+    text = dashboard_config_markdown(release, [], [], [], [], rules=None, metrics_url="", generated_at=AT)
+    assert "The rules are not in force." in text
