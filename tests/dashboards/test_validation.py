@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -59,3 +59,27 @@ def test_a_refused_query_is_told_in_prometheus_words(dashboard: Dashboard) -> No
 def test_a_server_that_is_down_is_no_result(status: int | None, dashboard: Dashboard) -> None:
     with pytest.raises(BackendError):
         check_panels([dashboard], Answers([], status=status))
+
+
+class LateAnswers(Answers):
+    """Metrics that have a sample only from the third question on, as recording rules do."""
+
+    def __init__(self) -> None:
+        super().__init__([1.0])
+        self.asked = 0
+
+    def instant(self, *_: object) -> list[Sample]:
+        self.asked += 1
+        return super().instant() if self.asked >= 3 else []
+
+
+@pytest.mark.parametrize(("seconds", "answered"), [(0, False), (3, False), (6, True)])
+def test_a_panel_over_a_recording_rule_is_asked_again_with_patience(
+    seconds: int, answered: bool, dashboard: Dashboard
+) -> None:
+    pauses: list[float] = []
+    (result,) = check_panels(
+        [dashboard], LateAnswers(), patience=timedelta(seconds=seconds), pause=pauses.append
+    )
+    assert result.answered is answered
+    assert len(pauses) == seconds // 3

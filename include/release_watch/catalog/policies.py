@@ -78,6 +78,13 @@ class DrillPolicy(_Policy):
     acknowledge_within: Duration = timedelta(minutes=15)
 
 
+class RulesPolicy(_Policy):
+    """How often alert rules are evaluated: pages and symptoms, and the slow windows of tickets."""
+
+    interval: Duration = timedelta(seconds=30)
+    ticket_interval: Duration = timedelta(minutes=2)
+
+
 class BaselinePolicy(_Policy):
     """When a baseline convinces: enough samples, few gaps; else the window is extended this often."""
 
@@ -119,6 +126,7 @@ class Policies(_Policy):
     remediation: RemediationPolicy = RemediationPolicy()
     approvals: ApprovalsPolicy = ApprovalsPolicy()
     drill: DrillPolicy = DrillPolicy()
+    rules: RulesPolicy = RulesPolicy()
     baseline: BaselinePolicy = BaselinePolicy()
     watch: WatchPolicy = WatchPolicy()
     judge: JudgePolicy = JudgePolicy()

@@ -37,11 +37,17 @@ class SloRules:
     """Generates the rule groups of one SLO in one environment."""
 
     def __init__(
-        self, slo: Slo, environment: str, text: AlertText, interval: timedelta = PAGE_INTERVAL
+        self,
+        slo: Slo,
+        environment: str,
+        text: AlertText,
+        interval: timedelta = PAGE_INTERVAL,
+        ticket_interval: timedelta = TICKET_INTERVAL,
     ) -> None:
         self._slo = slo
         self._text = text
         self._interval = interval
+        self._ticket_interval = max(interval, ticket_interval)
         self._labels = {"slo": slo.name, "service": slo.service, "environment": environment}
         self._matchers = f"slo={promql_string(slo.name)},environment={promql_string(environment)}"
         self._arms = burn_windows(slo.name, slo.objective, slo.window_days)
@@ -52,7 +58,6 @@ class SloRules:
         ticket = [arm for arm in self._arms if arm.severity == "ticket"]
         page_windows = _windows(page)
         ticket_windows = [window for window in _windows(ticket) if window not in page_windows]
-        slow = max(self._interval, TICKET_INTERVAL)
         return [
             RuleGroup(
                 name=f"slo-{self._slo.name}-page",
@@ -66,7 +71,7 @@ class SloRules:
             ),
             RuleGroup(
                 name=f"slo-{self._slo.name}-ticket",
-                interval=duration(slow),
+                interval=duration(self._ticket_interval),
                 rules=(
                     *self._recorded(ticket_windows),
                     *(self._history(arm.long) for arm in ticket),

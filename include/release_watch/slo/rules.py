@@ -11,7 +11,7 @@ from release_watch.catalog.slos import Slo
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
 from release_watch.slo.annotations import AlertText, alert_rule
-from release_watch.slo.budget_rules import PAGE_INTERVAL, SloRules
+from release_watch.slo.budget_rules import PAGE_INTERVAL, TICKET_INTERVAL, SloRules
 from release_watch.slo.red import ASSUMED, MetricNames
 from release_watch.slo.rulefile import RuleGroup, duration
 from release_watch.slo.symptoms import SymptomRules
@@ -29,6 +29,7 @@ def rule_groups(
     dashboard_url: str,
     metric_names: MetricNames | None = None,
     interval: timedelta = PAGE_INTERVAL,
+    ticket_interval: timedelta = TICKET_INTERVAL,
 ) -> list[RuleGroup]:
     """Return every rule of ``release``: SLOs of its services, symptoms, Watchdog.
 
@@ -40,7 +41,8 @@ def rule_groups(
         dashboard_url: address of the dashboard to open first.
         metric_names: what each service exposes (:func:`release_watch.slo.red.find_metric_names`); alerts on
             metrics that a service does not expose are left out. None takes OpenTelemetry's HTTP names.
-        interval: how often alerts are evaluated.
+        interval: how often pages and symptoms are evaluated.
+        ticket_interval: how often the slow windows are evaluated; never more often than pages.
 
     Raises:
         InvalidInputError: with every SLO that cannot be alerted on.
@@ -51,7 +53,7 @@ def rule_groups(
     own = {service.name for service in services}
     for slo in (slo for slo in slos if slo.service in own):
         try:
-            groups += SloRules(slo, release.environment, text, interval).groups()
+            groups += SloRules(slo, release.environment, text, interval, ticket_interval).groups()
         except InvalidInputError as error:
             problems += error.problems
     if problems:

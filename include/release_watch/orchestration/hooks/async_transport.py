@@ -39,8 +39,9 @@ class AsyncServerHook(HttpAsyncHook):
 
     async def get(self, path: str) -> Answer:
         """Return the answer to ``GET path``, also when it is an error."""
-        response = await self.run(endpoint=path)
-        return Answer(response.status, await _body(response))
+        async with self.session() as session:  # the body can be read only while the session is open
+            response = await session.run(endpoint=path)
+            return Answer(response.status, await _body(response))
 
 
 async def _body(response: aiohttp.ClientResponse) -> Any:

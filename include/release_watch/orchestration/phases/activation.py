@@ -40,6 +40,8 @@ REPEATED = "records/drill-repeated.json"
 ALERT_TEST = "alert-test-results.json"
 RUNBOOK = "RUNBOOKS/monitoring-runbook.md"
 READ_BACK_WITHIN = timedelta(seconds=60)
+EVALUATIONS = 3
+"""Within so many evaluations every recording rule has a sample: some build on others."""
 PHASE = "phase_2_activation"
 
 
@@ -55,6 +57,8 @@ def generate_rules(run: ProtocolRun) -> list[RuleGroup]:
         runbook_url=run.store.uri_of(RUNBOOK),
         dashboard_url=run.store.uri_of(DASHBOARDS),
         metric_names=find_metric_names(run.services, run.backends),
+        interval=run.config.policies.rules.interval,
+        ticket_interval=run.config.policies.rules.ticket_interval,
     )
 
 
@@ -113,7 +117,8 @@ def activate_dashboards(run: ProtocolRun) -> str:
     from release_watch.slo.activation import Activation
 
     boards = built_dashboards(run)
-    panels = check_panels(boards, run.backends.metrics())
+    patience = EVALUATIONS * run.config.policies.rules.ticket_interval
+    panels = check_panels(boards, run.backends.metrics(), patience=patience)
     activations = activate(boards, run.backends, run.config.policies)
     for activation in activations:
         log.info("Dashboard %s: %s", activation.title, activation.reason)
