@@ -86,6 +86,7 @@ def _everything_up(root: Path, bring_up: Callable[[str, Path], int]) -> str:
     if airflow.is_running(root):
         url = str(read_endpoints(root)["airflow"])
         _say(f"the sandbox is already up; Airflow at {url}")
+        airflow.configuration(root)
         airflow.wait_until_healthy(root, url)
         return url
     url = f"http://127.0.0.1:{airflow.choose_port()}"

@@ -34,11 +34,12 @@ class DagRun(NamedTuple):
     run_id: str = RUN_ID
 
 
-def context(task_id: str = "some_group.some_task", **params: Any) -> Any:
+def context(task_id: str = "some_group.some_task", *, run_id: str = RUN_ID, **params: Any) -> Any:
     """Return the context of a task of a run with these params, over :data:`PARAMS`."""
     given = {**PARAMS, **params}
-    instance = TaskInstance(task_id)
-    return {"params": given, "ti": instance, "task_instance": instance, "dag_run": DagRun(conf=given)}
+    instance = TaskInstance(task_id, run_id)
+    run = DagRun(conf=given, run_id=run_id)
+    return {"params": given, "ti": instance, "task_instance": instance, "dag_run": run}
 
 
 class Clock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,7 @@ class Server:
         self.port = port
         self.asked: list[Asked] = []
         self.answers: list[tuple[int, Any]] = [(200, {})]
+        self.body_comes_later = False
         self.going_on = threading.Event()
         self.going_on.set()
 
@@ -52,6 +54,9 @@ def serving() -> Iterator[Server]:
             self.send_header("Content-Length", str(len(content)))
             with suppress(OSError):  # who asked may have gone
                 self.end_headers()
+                self.wfile.flush()
+                if state.body_comes_later:
+                    time.sleep(0.05)
                 if self.command != "HEAD":
                     self.wfile.write(content)
 

@@ -30,6 +30,13 @@ async def test_every_answer_comes_back(given, expected, server, monkeypatch):
     assert await get(server, monkeypatch) == expected
 
 
+async def test_a_body_that_comes_after_the_headers_is_read(server, monkeypatch):
+    server.body_comes_later = True
+    server.answer((200, {"status": "passed"}))
+
+    assert await get(server, monkeypatch) == (200, {"status": "passed"})
+
+
 async def test_a_password_without_a_login_is_a_bearer_token(server, monkeypatch):
     await get(server, monkeypatch, password=SECRET)
 

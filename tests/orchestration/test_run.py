@@ -73,3 +73,17 @@ def test_releases_do_not_see_each_others_stops(run):
     ProtocolRun.of(context(release_id="shop-1.2.0")).halt(ExitState.ABORTED, "rejected")
 
     assert run.stops() == []
+
+
+def test_a_new_run_of_a_release_is_not_held_up_by_the_stop_of_an_earlier_run(run):
+    run.halt(ExitState.ABORTED, "the plan was not approved")
+
+    assert ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2")).stops() == []
+
+
+def test_a_new_run_of_a_release_makes_its_own_promises(run, clock):
+    run.moment_once("window-end", START)
+
+    again = ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2"))
+
+    assert again.moment_once("window-end", clock.forward(days=1)) == clock.moment

@@ -111,7 +111,7 @@ class NormalRange(_Part):
 
 
 class MetricBaseline(_Part):
-    """The normal behaviour of one metric of one service."""
+    """The normal behaviour of one metric of one service; ``trend_per_hour`` is in its unit."""
 
     service: str
     metric: str
@@ -119,6 +119,8 @@ class MetricBaseline(_Part):
     quantiles: dict[str, float]
     normal_range: NormalRange | None
     seasonality: str | None = None
+    trend_per_hour: float | None = None
+    expected_pattern: str | None = None
     samples: int
     completeness: float = Field(ge=0, le=1)
     query: str

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
 from release_watch.errors import InvalidInputError, ReleaseWatchError
+from release_watch.files import uri_of, write_whole
 from release_watch.identifiers import identifier
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -76,11 +74,11 @@ class ArtifactStore:
     @property
     def uri(self) -> str:
         """The folder's URI."""
-        return _uri(self._folder)
+        return uri_of(self._folder)
 
     def uri_of(self, name: str) -> str:
         """Return the URI of an artifact, whether or not it exists."""
-        return _uri(self._path(name))
+        return uri_of(self._path(name))
 
     def write_text(self, name: str, text: str) -> StoredArtifact:
         """Write ``text`` as the whole artifact ``name``, replacing what was there."""
@@ -89,11 +87,8 @@ class ArtifactStore:
     def write_bytes(self, name: str, data: bytes) -> StoredArtifact:
         """Write ``data`` as the whole artifact ``name``; readers see the old or the new, never a part."""
         path = self._path(name)
-        if isinstance(path, Path):
-            _replace(path, data)
-        else:
-            path.write_bytes(data)  # one PUT: object stores show it whole or not at all
-        return StoredArtifact(name, _uri(path), hashlib.sha256(data).hexdigest(), len(data))
+        write_whole(path, data)
+        return StoredArtifact(name, uri_of(path), hashlib.sha256(data).hexdigest(), len(data))
 
     def write_json(self, name: str, content: BaseModel | dict[str, Any]) -> StoredArtifact:
         """Write a model or a plain mapping as indented JSON."""
@@ -161,22 +156,3 @@ class ArtifactStore:
         for part in name.split("/"):
             path = path / part
         return path
-
-
-def _uri(path: Any) -> str:
-    return path.absolute().as_uri() if isinstance(path, Path) else str(path)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from release_watch.artifacts.models import BaselineKind, BaselineMetrics, MetricBaseline, NormalRange, Window
 from release_watch.baseline.frames import frames
-from release_watch.baseline.shape import seasonality
+from release_watch.baseline.shape import expected_pattern, seasonality, trend_per_hour
 from release_watch.clock import in_words, now
 from release_watch.judge.limits import normal_range
 from release_watch.judge.samples import finite
@@ -101,6 +101,8 @@ def describe(spec: MetricSpec, series: pd.Series | None, expected: int, policies
         else {f"{q:g}": float(values.quantile(q)) for q in QUANTILES},
         normal_range=band and NormalRange(low=band[0], high=band[1]),
         seasonality=None if values is None else seasonality(values),
+        trend_per_hour=None if values is None else trend_per_hour(values),
+        expected_pattern=None if values is None else expected_pattern(values, band),
         samples=count,
         completeness=min(1.0, count / max(expected, 1)),
         query=spec.query,

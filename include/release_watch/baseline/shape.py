@@ -41,3 +41,16 @@ def trend_per_hour(series: pd.Series) -> float | None:
     hours = np.array([float(np.median(seconds[group])) for group in groups]) / 3600
     left, right = np.triu_indices(len(values), k=1)
     return float(np.median((values[right] - values[left]) / (hours[right] - hours[left])))
+
+
+def expected_pattern(series: pd.Series, band: tuple[float, float] | None) -> str | None:
+    """Return in words what to expect of the metric; None where there is no normal range to speak of."""
+    if band is None:
+        return None
+    trend = trend_per_hour(series)
+    width = band[1] - band[0]
+    steady = trend is None or abs(trend) <= width  # per hour it moves less than its own spread
+    course = "level" if steady else "rising" if trend is not None and trend > 0 else "falling"
+    return f"{course}, between {band[0]:.4g} and {band[1]:.4g}" + (
+        ", the same every day" if seasonality(series) == "daily" else ""
+    )

@@ -13,7 +13,7 @@ from release_watch.dashboards.grafana import DEPLOYMENT_TAGS, same_dashboard
 from release_watch.dashboards.models import Dashboard, DashboardActivation
 from release_watch.errors import BackendError, NotConfiguredError
 from release_watch.release import Release
-from release_watch.slo.rules_directory import write_whole
+from release_watch.files import write_whole
 from release_watch.telemetry.answers import shortened
 from release_watch.telemetry.backends import Backends
 from release_watch.transport import Transport
@@ -83,7 +83,8 @@ def _provisioned(dashboard: Dashboard, directory: str | None, missing: str) -> D
         reason += " No file is written either: policy dashboards.provisioning_directory is not set."
     else:
         file = Path(directory) / f"{dashboard.uid}.json"
-        write_whole(file, json.dumps(dashboard.json_model, indent=2, sort_keys=True) + "\n")
+        text = json.dumps(dashboard.json_model, indent=2, sort_keys=True) + "\n"
+        write_whole(file, text.encode())
         reason += " The file is ready for Grafana's provisioning."
     return DashboardActivation(
         uid=dashboard.uid,

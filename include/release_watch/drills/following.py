@@ -58,9 +58,19 @@ class DrillRun:
         return next((hop for hop in hops if hop not in self.hops), None)
 
     def passed(self, hop: HopName, at: datetime, proof: str) -> None:
-        """Record that a hop was seen, once."""
-        if hop not in self.hops:
-            self.hops[hop] = Hop(at=at, latency=round((at - self.due).total_seconds(), 3), proof=proof)
+        """Record that a hop was seen, once.
+
+        We poll, while receipts carry their own time: what came before a hop was there when the hop was.
+        """
+        if hop in self.hops:
+            return
+        for name, earlier in self.hops.items():
+            if earlier.at is not None and earlier.at > at:
+                self.hops[name] = self._hop(at, earlier.proof)
+        self.hops[hop] = self._hop(at, proof)
+
+    def _hop(self, at: datetime, proof: str | None) -> Hop:
+        return Hop(at=at, latency=round((at - self.due).total_seconds(), 3), proof=proof)
 
     def stop(self, verdict: Verdict, diagnosis: str) -> None:
         """Record that it will not arrive, and why."""

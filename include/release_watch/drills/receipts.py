@@ -10,15 +10,14 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from release_watch.artifacts.store import PathLike
 from release_watch.clock import Timestamp, now
-from release_watch.drills.files import write_whole
 from release_watch.errors import InvalidInputError
+from release_watch.files import uri_of, write_whole
 from release_watch.identifiers import identifier
 
 FOLDER = "receipts"
@@ -154,9 +153,7 @@ class Receipts:
         earlier = _read(path) if path.exists() else None
         if earlier is not None:
             return earlier
-        receipt = receipt.model_copy(
-            update={"uri": path.absolute().as_uri() if isinstance(path, Path) else str(path)}
-        )
+        receipt = receipt.model_copy(update={"uri": uri_of(path)})
         write_whole(path, receipt.model_dump_json().encode())
         return receipt
 

@@ -24,7 +24,12 @@ def open_path(url: str, conn_id: str | None = None) -> Any:
         return Path(unquote(parts.path) if parts.scheme else url).absolute()
     from airflow.sdk import ObjectStoragePath
 
-    return ObjectStoragePath(url, conn_id=conn_id)
+    path = ObjectStoragePath(url, conn_id=conn_id, use_listings_cache=False)
+    if path.conn_id:  # then Airflow makes the file system, and heeds no options
+        # Others write here too: a remembered listing hides their files, and cuts them to their old size.
+        path.fs.dircache.use_listings_cache = False
+        path.fs.invalidate_cache()
+    return path
 
 
 def artifact_root() -> PathLike:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from release_watch.errors import NotConfiguredError
+from release_watch.files import write_whole
 from release_watch.identifiers import identifier
 from release_watch.telemetry.backends import Backends
 
@@ -76,7 +76,7 @@ class RulesDirectory:
             if text is None:
                 path.unlink(missing_ok=True)
             else:
-                write_whole(path, text)
+                write_whole(path, text.encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -87,19 +87,3 @@ class RulesDirectory:
             yield
         finally:
             os.close(descriptor)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` as the whole content of ``path``; a reader, whoever it is, never sees a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # Prometheus runs as another user
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

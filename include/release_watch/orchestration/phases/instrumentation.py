@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import TaskGroup, chain
 
 from release_watch import texts
-from release_watch.artifacts.models import BaselineKind, InstrumentationAudit
+from release_watch.artifacts.models import BaselineKind, BaselineMetrics, InstrumentationAudit
 from release_watch.clock import now
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
@@ -17,6 +17,9 @@ from release_watch.orchestration.storage import evidence_folder
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
     from airflow.sdk import BaseOperator
 
     from release_watch.evidence.models import Evidence
@@ -96,30 +99,46 @@ def audit_coverage(run: ProtocolRun) -> str:
 
 def capture_snapshot(run: ProtocolRun) -> str:
     """Record how the services behave just after the deployment, for incident response."""
-    from release_watch.baseline.capture import capture, reference_window
-    from release_watch.baseline.frames import frames, to_parquet
-    from release_watch.baseline.metrics import metric_specs
+    from release_watch.baseline.capture import reference_window
+    from release_watch.baseline.frames import to_parquet
 
     policies, moment = run.config.policies, now()
-    specs = metric_specs(run.services, step=policies.baseline.step)
     since = max(run.release.deployed_at, moment - policies.baseline.reference_window)
-    snapshot = capture(
-        BaselineKind.SNAPSHOT,
-        specs,
-        run.backends.metrics(),
-        (since, moment),
-        policies.baseline.step,
-        run.release,
-        policies,
-    )
+    snapshot = captured_baseline(run, BaselineKind.SNAPSHOT, (since, moment))
     written = run.store.write_json(BASELINE, snapshot)
-    before = frames(
-        specs, run.backends.metrics(), reference_window(run.release, policies), policies.baseline.step
-    )
+    before = samples(run, reference_window(run.release, policies))
     run.store.write_bytes(REFERENCE, to_parquet(before))
     log.info("Snapshot of %d metrics: %s", len(snapshot.metrics), snapshot.reason)
     run.record("snapshot captured", uri=written.uri)
     return written.uri
+
+
+def samples(
+    run: ProtocolRun, window: tuple[datetime, datetime], version: str | None = None
+) -> dict[tuple[str, str], pd.Series]:
+    """Return the samples of every metric by (service, metric), each service asked where its metrics are."""
+    from release_watch.baseline.frames import frames
+    from release_watch.baseline.metrics import metric_specs
+
+    step = run.config.policies.baseline.step
+    found: dict[tuple[str, str], pd.Series] = {}
+    for service in run.services:
+        specs = metric_specs([service], step=step, version=version)
+        found |= frames(specs, run.backends.metrics(service), window, step)
+    return found
+
+
+def captured_baseline(
+    run: ProtocolRun, kind: BaselineKind, window: tuple[datetime, datetime], version: str | None = None
+) -> BaselineMetrics:
+    """Return the baseline of ``window``, over the series of ``version`` where one is given."""
+    from release_watch.baseline.capture import document
+    from release_watch.baseline.metrics import metric_specs
+
+    policies = run.config.policies
+    specs = metric_specs(run.services, step=policies.baseline.step, version=version)
+    series = samples(run, window, version)
+    return document(kind, specs, series, window, policies.baseline.step, run.release, policies)
 
 
 def coverage_audit(run: ProtocolRun) -> InstrumentationAudit:

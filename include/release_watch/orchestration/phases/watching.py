@@ -26,7 +26,7 @@ from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.outlets import BASELINE_ESTABLISHED
 from release_watch.orchestration.phases.activation import READ_BACK_WITHIN, compare_in_dashboards
 from release_watch.orchestration.phases.escalation import escalate_findings
-from release_watch.orchestration.phases.instrumentation import BASELINE, REFERENCE
+from release_watch.orchestration.phases.instrumentation import BASELINE, REFERENCE, captured_baseline
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.sensors.rollback import ROLLBACK, RollbackSensor
 from release_watch.orchestration.sensors.window import BaselineWindowSensor
@@ -165,19 +165,8 @@ def extensions(run: ProtocolRun) -> int:
 
 def extend_window(run: ProtocolRun, window: Span) -> bool:
     """Capture the release baseline at the window's end; extend the window if it does not convince."""
-    from release_watch.baseline.capture import capture
-    from release_watch.baseline.metrics import metric_specs
-
     policies = run.config.policies
-    baseline = capture(
-        BaselineKind.RELEASE,
-        metric_specs(run.services, step=policies.baseline.step, version=run.release.version),
-        run.backends.metrics(),
-        window,
-        policies.baseline.step,
-        run.release,
-        policies,
-    )
+    baseline = captured_baseline(run, BaselineKind.RELEASE, window, run.release.version)
     run.store.write_json(RELEASE_BASELINE, baseline)
     if baseline.verdict.proceeds:
         return False
