@@ -39,7 +39,6 @@ with DAG(
     max_active_tasks=ACTIVE_RUNS,
     dagrun_timeout=RUN_TIMEOUT,
     default_args=TASK_DEFAULTS,
-    params={name: Param(**schema) for name, schema in PARAM_SCHEMAS.items()},
     tags=[Tag.RELEASE, Tag.MONITORING],
 ) as dag:
     plan_approved = plan_group()
@@ -49,3 +48,6 @@ with DAG(
     assured = phase_3(baseline)
     handed_over = phase_4(assured)
     close_after(dag)
+
+    # Last: Airflow copies the params a DAG has into every task that is made, and validates each copy.
+    dag.params.update({name: Param(**schema) for name, schema in PARAM_SCHEMAS.items()})

@@ -26,8 +26,8 @@ from release_watch.assurance.registry import ActiveRelease, ActiveReleases
 from release_watch.assurance.tuning import judge_tuning, tuning_markdown
 from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, parse_duration
-from release_watch.drills.files import write_whole
 from release_watch.errors import InvalidInputError, NotConfiguredError, ReleaseWatchError
+from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
 from release_watch.response.tickets import Incident, Roundup

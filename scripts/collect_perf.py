@@ -26,8 +26,8 @@ from release_watch.catalog.models import Service
 from release_watch.clock import now
 from release_watch.coverage.audit import audit, missing_critical
 from release_watch.coverage.table import coverage_table
-from release_watch.drills.files import write_whole
 from release_watch.errors import InvalidInputError, ReleaseWatchError
+from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
 from release_watch.release import Release

@@ -25,9 +25,9 @@ from release_watch.artifacts.models import AlertTestResults, DrillResult
 from release_watch.catalog.config import Config, check_release, load_config
 from release_watch.clock import in_words, now, parse_duration
 from release_watch.drills.alert_test import not_run, run_alert_test
-from release_watch.drills.files import write_whole
 from release_watch.drills.receipts import Receipts
 from release_watch.errors import ReleaseWatchError
+from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
 from release_watch.release import Release

@@ -14,16 +14,16 @@ INHERITED = ("AIRFLOW", "RELEASE_WATCH_CONFIG", "RELEASE_WATCH_ARTIFACT")
 
 
 def _throw_away_home() -> Path:
-    """Point Airflow at a new folder: a home and a database for each xdist worker."""
+    """Point Airflow at a new folder, which is to hold its SQLite database too: one for each xdist worker.
+
+    Whatever a test starts inherits this, so it sets no more than a started Airflow sets again for itself.
+    """
     for name in [name for name in os.environ if name.startswith(INHERITED)]:
         del os.environ[name]
     home = Path(tempfile.mkdtemp(prefix=f"release-watch-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-"))
     os.environ |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-tests-only-for-tests-only-for-tests-only-for-tests-only-for",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "sre:user,oncall:user,onlooker:viewer",
         "RELEASE_WATCH_ARTIFACT_ROOT": str(home / "artifacts"),
         "GX_ANALYTICS_ENABLED": "false",
     }

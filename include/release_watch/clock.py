@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated
 
 from pydantic import AwareDatetime, PlainSerializer, TypeAdapter
@@ -21,7 +22,10 @@ def rfc3339(moment: datetime) -> str:
 Timestamp = Annotated[AwareDatetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 """An aware datetime that is written as RFC 3339 UTC with milliseconds."""
 
-_DURATION = TypeAdapter(timedelta)
+
+@cache
+def _duration() -> TypeAdapter[timedelta]:
+    return TypeAdapter(timedelta)
 
 
 def parse_duration(text: str) -> timedelta:
@@ -32,12 +36,12 @@ def parse_duration(text: str) -> timedelta:
     """
     if not text.startswith("P"):
         raise ValueError(f"{text!r} is not an ISO 8601 duration such as PT24H")
-    return _DURATION.validate_python(text)
+    return _duration().validate_python(text)
 
 
 def format_duration(length: timedelta) -> str:
     """Return ``length`` as an ISO 8601 duration."""
-    return str(_DURATION.dump_python(length, mode="json"))
+    return str(_duration().dump_python(length, mode="json"))
 
 
 def in_words(length: timedelta) -> str:

@@ -38,7 +38,8 @@ class Mode(StrEnum):
 class Release(BaseModel):
     """One version of a set of services deployed to one environment."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at first use: every parse of the DAG file imports this module.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     deployment_id: str
     release_id: str

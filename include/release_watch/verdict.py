@@ -41,6 +41,10 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=_SEVERITY.index, default=Verdict.INCONCLUSIVE)
 
 
+MODEL = ConfigDict(frozen=True, defer_build=True)
+"""Validators are built at first use: every parse of a DAG file imports this module."""
+
+
 class Objective(BaseModel):
     """One thing a gate or a judge demanded, and what was found.
 
@@ -48,7 +52,7 @@ class Objective(BaseModel):
     log line, a table and a JSON artifact.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MODEL
 
     name: str
     verdict: Verdict
@@ -63,7 +67,7 @@ class Objective(BaseModel):
 class Decision(BaseModel):
     """The verdict over several objectives; the gravest one decides."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = MODEL
 
     verdict: Verdict
     objectives: tuple[Objective, ...]

@@ -108,7 +108,9 @@ class Follower:
 
 
 def _met(gate: Mapping[str, Any]) -> str:
-    return f"{len(gate['objectives'])} objectives met"
+    warned = [o["reason"].split(". ")[0] for o in gate["objectives"] if o["verdict"] == "WARN"]
+    met = f"{len(gate['objectives']) - len(warned)} objectives met"
+    return f"{met}, {len(warned)} warnings: {warned[0]} ..." if warned else met
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -13,14 +13,19 @@ from release_watch.artifacts.models import (
     CoverageCheck,
     CoverageStatus,
     DrillResult,
+    Finding,
+    FindingState,
     Hop,
     Hops,
     InstrumentationAudit,
     Manifest,
     ManifestEntry,
+    MonitoringResults,
     ObservabilitySchedule,
+    Review,
     ScheduledCheck,
     ServiceAudit,
+    Severity,
     Signal,
     SignalAudit,
     Window,
@@ -102,6 +107,28 @@ def schedule(*, without: str | None = None, verdict: Verdict = Verdict.GO) -> Ob
 def baseline(kind: BaselineKind = BaselineKind.RELEASE, verdict: Verdict = Verdict.GO) -> BaselineMetrics:
     window = Window(start=NOW - timedelta(days=1), end=NOW)
     return BaselineMetrics(**HEAD, kind=kind, window=window, verdict=verdict, reason="enough", metrics=())
+
+
+def finding(
+    severity: Severity = Severity.CRITICAL, state: FindingState = FindingState.OPEN, metric: str = "latency"
+) -> Finding:
+    return Finding(
+        finding_id=f"checkout-{metric}",
+        service="checkout",
+        metric=metric,
+        severity=severity,
+        first_seen=NOW,
+        last_seen=NOW,
+        state=state,
+        reason="0.4 s against 0.02 s",
+        evidence=(),
+    )
+
+
+def monitoring(*findings: Finding, reviews: int = 1) -> MonitoringResults:
+    made = tuple(Review(number=n + 1, at=NOW, verdict=Verdict.GO, objectives=()) for n in range(reviews))
+    window = Window(start=NOW - timedelta(days=1), end=NOW)
+    return MonitoringResults(**HEAD, verdict=Verdict.GO, window=window, reviews=made, findings=findings)
 
 
 def approval(role: str, user: str | None, answer: str | None = "yes", sha256: str = "e" * 64) -> Approval:

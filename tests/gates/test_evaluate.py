@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release_watch.artifacts.models import BaselineKind, Hop, Hops
+from release_watch.artifacts.models import BaselineKind, FindingState, Hop, Hops, Severity
 from release_watch.gates import suites
 from release_watch.gates.demands import DEMANDS, Demand
 from release_watch.gates.evaluate import evaluate_gate
@@ -44,6 +44,7 @@ def gate_3(**changes) -> Decision:
         "tuning": "# tuning",
         "backlog": "# backlog",
         "baseline": a.baseline(),
+        "results": a.monitoring(),
     }
     given |= changes
     return evaluate_gate(3, gate_3_table(given.pop("schedule"), **given))
@@ -81,7 +82,9 @@ class TestEveryGate:
             2: lambda: gate_2_table(
                 None, critical=[], rule_problems=None, panels=[], dashboards=[], alerts=[], runbook=None
             ),
-            3: lambda: gate_3_table(None, registered=False, tuning=None, backlog=None, baseline=None),
+            3: lambda: gate_3_table(
+                None, registered=False, tuning=None, backlog=None, baseline=None, results=None
+            ),
             4: lambda: gate_4_table(None, None, {}, None),
         }
         assert not evaluate_gate(gate, tables[gate]()).verdict.proceeds
@@ -105,6 +108,27 @@ class TestEveryGate:
         rows = [r for r in a_gate_1_rows() if r["kind"] != "signal"]
         signal = row("signal", "checkout: logs", holds=True, observed="x", expected="y", tier="critical")
         assert not evaluate_gate(1, table(1, [*rows, {**signal, "status": status}])).verdict.proceeds
+
+
+class TestAFailingRow:
+    def test_is_one_objective_and_its_first_broken_demand_tells_the_cause(self):
+        never_fired = a.drill(hops=Hops(), acknowledged_by=None, verdict=Verdict.NO_GO)
+        failures = gate_2(results=a.results(never_fired)).failures
+        assert [o.name.partition(":")[0] for o in failures] == ["every synthetic alert fired"]
+
+    def test_counts_as_its_gravest_broken_demand(self):
+        hops = a.drill().hops.model_copy(update={"acknowledged": Hop(at=a.NOW, latency=61.0)})
+        late_and_nobody = a.drill(hops=hops, acknowledged_by=None)
+        failures = gate_2(results=a.results(late_and_nobody)).failures
+        assert [o.name.partition(":")[0] for o in failures] == [
+            "a named person acknowledged every synthetic alert"
+        ]
+        assert failures[0].verdict is Verdict.NO_GO
+
+    def test_is_an_objective_of_its_own_each(self):
+        drills = [a.drill(drill_id=name, service=name, hops=Hops()) for name in ("checkout", "payments")]
+        failures = gate_2(results=a.results(*drills)).failures
+        assert [o.name.rpartition(": ")[2].split()[0] for o in failures] == ["checkout", "payments"]
 
 
 def a_gate_1_rows() -> list[dict]:
@@ -258,11 +282,44 @@ class TestGate3:
             {"baseline": None},
             {"baseline": a.baseline(kind=BaselineKind.SNAPSHOT)},
             {"baseline": a.baseline(verdict=Verdict.INCONCLUSIVE)},
+            {"results": None},
+            {"results": a.monitoring(reviews=0)},
         ],
         ids=lambda change: next(iter(change)),
     )
     def test_stops_at_what_is_missing(self, change):
         assert not gate_3(**change).verdict.proceeds
+
+    @pytest.mark.parametrize("results", [None, a.monitoring(reviews=0)], ids=["no results", "no review"])
+    def test_does_not_know_without_a_review(self, results):
+        decision = gate_3(results=results)
+        assert decision.verdict is Verdict.INCONCLUSIVE
+        assert [o.value for o in decision.failures] == ["0 reviews"]
+
+    def test_stops_at_an_open_critical_finding_and_says_what_it_is(self):
+        decision = gate_3(results=a.monitoring(a.finding()))
+        assert decision.verdict is Verdict.NO_GO
+        assert len(decision.failures) == 1
+        assert "checkout latency: open: 0.4 s against 0.02 s" in decision.failures[0].reason
+        assert "roll it back" in decision.failures[0].reason
+
+    @pytest.mark.parametrize(
+        ("severity", "state"),
+        [
+            (Severity.CRITICAL, FindingState.RESOLVED),
+            (Severity.CRITICAL, FindingState.TRANSIENT),
+            (Severity.MAJOR, FindingState.OPEN),
+            (Severity.MINOR, FindingState.OPEN),
+        ],
+    )
+    def test_lets_pass_what_is_over_or_not_critical(self, severity, state):
+        assert gate_3(results=a.monitoring(a.finding(severity, state))).verdict is Verdict.GO
+
+    def test_an_open_critical_finding_counts_among_others(self):
+        over = a.finding(state=FindingState.RESOLVED)
+        decision = gate_3(results=a.monitoring(over, a.finding(metric="errors"), over))
+        assert decision.verdict is Verdict.NO_GO
+        assert [o.name.rpartition(": ")[2] for o in decision.failures] == ["checkout errors"]
 
 
 class TestGate4:

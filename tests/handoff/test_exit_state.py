@@ -46,7 +46,12 @@ def stop(state, reason="the reason"):
         pytest.param(ALL_GO, [stop("ABORTED")], OK, "ABORTED", "the reason", id="aborted"),
         pytest.param(ALL_GO, [stop("ROLLED_BACK")], OK, "ROLLED_BACK", "the reason", id="rolled back"),
         pytest.param(
-            (), [stop("BLOCKED")], {"p.x": "failed"}, "BLOCKED", "the reason", id="the stop explains the failure"
+            (),
+            [stop("BLOCKED")],
+            {"p.x": "failed"},
+            "BLOCKED",
+            "the reason",
+            id="the stop explains the failure",
         ),
         pytest.param(
             ALL_GO,

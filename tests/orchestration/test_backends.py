@@ -60,7 +60,9 @@ def test_another_environments_connection_is_never_taken(method, name, configured
 
 
 def test_a_service_may_name_its_own_connections(configured):
-    configured(*(f"{name}_{which}" for name in ("prometheus", "loki", "tempo") for which in ("default", "team")))
+    configured(
+        *(f"{name}_{which}" for name in ("prometheus", "loki", "tempo") for which in ("default", "team"))
+    )
     named = service(
         metrics=MetricsSignal(selector='job="a"', connection="prometheus_team"),
         logs=LogsSignal(selector='{a="b"}', connection="loki_team"),

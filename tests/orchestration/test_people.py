@@ -85,7 +85,7 @@ def test_one_channel_that_fails_does_not_silence_the_other(run, monkeypatch):
         raise RuntimeError("the chat is down")
 
     monkeypatch.setattr(people, "_apprise", broken)
-    monkeypatch.setattr(people, "_email", lambda *arguments: ["sre@example.com by e-mail"])
+    monkeypatch.setattr(people, "_email", lambda *_arguments: ["sre@example.com by e-mail"])
 
     assert tell(run, "sre", "Gate 1 NO_GO", "no telemetry") == ("sre@example.com by e-mail",)
 
@@ -114,6 +114,7 @@ def test_each_notice_of_a_task_is_recorded(apprise, run, clock):
 
 def test_two_notices_in_one_second_are_both_recorded(apprise, run, clock):
     tell(run, "sre", "first", "text")
+    clock.forward(milliseconds=20)
     tell(run, "sre", "second", "text")
 
     assert sorted(event["subject"] for event in run.trail.events()) == ["first", "second"]

@@ -27,7 +27,8 @@ def gate(monkeypatch):
     """Scripts the gate's decisions and collects what was done, in order."""
     script, done = [], []
     monkeypatch.setattr(
-        "release_watch.orchestration.phases.checks.refresh", lambda number, run: done.append(("refresh", number))
+        "release_watch.orchestration.phases.checks.refresh",
+        lambda number, _run: done.append(("refresh", number)),
     )
 
     def decide(number, run):
@@ -96,7 +97,9 @@ def test_at_the_deadline_the_run_ends_blocked_and_says_why(sensor, gate, clock, 
     gate[0].append(decision(Verdict.NO_GO))
     clock.moment = START + policy.deadline
 
-    with pytest.raises(AirflowFailException, match="BLOCKED: Gate 2 did not pass within 8 h: NO_GO: drill: not"):
+    with pytest.raises(
+        AirflowFailException, match="BLOCKED: Gate 2 did not pass within 8 h: NO_GO: drill: not"
+    ):
         sensor.check_again(context(TASK))
 
     assert run.stops()[0]["exit_state"] == "BLOCKED"

@@ -87,7 +87,7 @@ def test_a_failed_validation_blocks_the_run_at_once_and_says_whom_to_tell(sensor
     checks = [{"name": "smoke", "status": "failed", "detail": "HTTP 500"}]
     orchestrator.answer((200, {"status": "failed", "checks": checks}))
 
-    with pytest.raises(AirflowFailException, match="BLOCKED: .*smoke \\(HTTP 500\\)"):
+    with pytest.raises(AirflowFailException, match=r"BLOCKED: .*smoke \(HTTP 500\)"):
         sensor.execute(context(TASK))
 
     (stop,) = run.stops()

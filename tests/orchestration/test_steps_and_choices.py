@@ -70,19 +70,19 @@ def grouped(choose):
 
 
 def test_a_choice_names_the_sibling_in_full():
-    assert grouped(lambda run: "go").choose_branch(context()) == "outer.inner.go"
+    assert grouped(lambda _run: "go").choose_branch(context()) == "outer.inner.go"
 
 
 def test_a_choice_outside_of_groups_names_the_task_itself():
     with DAG("a_dag", schedule=None):
-        choice = Choice(task_id="decide", choose=lambda run: "go", targets=("go",))
+        choice = Choice(task_id="decide", choose=lambda _run: "go", targets=("go",))
 
     assert choice.choose_branch(context()) == "go"
 
 
 def test_a_choice_that_is_no_target_is_an_error():
     with pytest.raises(ValueError, match="'elsewhere' is none of go, escalate"):
-        grouped(lambda run: "elsewhere").choose_branch(context())
+        grouped(lambda _run: "elsewhere").choose_branch(context())
 
 
 def test_after_a_stop_nothing_is_chosen(run):

@@ -110,7 +110,13 @@ def test_only_the_headers_of_the_extra_are_sent(server, monkeypatch, credentials
 
     sent = server.asked[0].headers
     assert sent["X-Scope-OrgID"] == "shop"
-    assert {name.lower() for name in sent} & {"rules_directory", "token", "timeout", "verify", "headers"} == set()
+    assert {name.lower() for name in sent} & {
+        "rules_directory",
+        "token",
+        "timeout",
+        "verify",
+        "headers",
+    } == set()
     assert "/etc/rules" not in str(sent)
 
 
@@ -121,9 +127,7 @@ def test_the_headers_of_a_request_are_sent_too(server, monkeypatch):
     assert (server.asked[0].headers["X-Scope-OrgID"], server.asked[0].headers["X-Request"]) == ("shop", "1")
 
 
-def test_a_refused_connection_is_a_backend_error_that_names_the_connection(
-    closed_port, monkeypatch, pauses
-):
+def test_a_refused_connection_is_a_backend_error_that_names_the_connection(closed_port, monkeypatch, pauses):
     fields = {"conn_type": "http", "host": "127.0.0.1", "port": closed_port, "password": SECRET}
     monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps(fields))
 
@@ -135,7 +139,7 @@ def test_a_refused_connection_is_a_backend_error_that_names_the_connection(
 
 
 def test_a_missing_connection_names_itself_and_where_to_add_it():
-    with pytest.raises(NotConfiguredError, match="'pager'.*needed for paging.*AIRFLOW_CONN_PAGER"):
+    with pytest.raises(NotConfiguredError, match=r"'pager'.*needed for paging.*AIRFLOW_CONN_PAGER"):
         ConnectionTransport("pager", "paging")
 
 

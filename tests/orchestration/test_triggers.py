@@ -31,9 +31,7 @@ def http_trigger(signal="validation", deadline=FAR):
 
 
 def documents_trigger(folder, deadline=FAR):
-    return DocumentsTrigger(
-        evidence_uri=folder.as_uri(), conn_id=None, poll_seconds=POLL, deadline=deadline
-    )
+    return DocumentsTrigger(evidence_uri=folder.as_uri(), conn_id=None, poll_seconds=POLL, deadline=deadline)
 
 
 async def events(trigger):
@@ -103,7 +101,9 @@ async def test_an_answer_that_settles_it_ends_the_wait_with_one_event(answer, st
 
 
 async def test_it_goes_on_looking_until_the_signal_comes(orchestrator):
-    orchestrator.answer((404, {}), (200, {"status": "running"}), (200, "no json"), (200, {"status": "passed"}))
+    orchestrator.answer(
+        (404, {}), (200, {"status": "running"}), (200, "no json"), (200, {"status": "passed"})
+    )
 
     assert [payload["status"] for payload in await events(http_trigger())] == ["ready"]
     assert len(orchestrator.asked) == 4

@@ -32,8 +32,10 @@ ROUTES = [
 def airflow_api():
     """Airflow's own user management and its tables, so that real tokens are checked."""
     from airflow import settings
+    from airflow.models import import_all_models
     from airflow.models.base import Base
 
+    import_all_models()
     settings.configure_orm()
     Base.metadata.create_all(settings.get_engine())
     init_auth_manager()
@@ -75,7 +77,7 @@ def test_every_route_is_walked():
         pytest.param({"Authorization": ""}, id="empty"),
         pytest.param({"Authorization": "Bearer "}, id="empty bearer"),
         pytest.param({"Authorization": "Basic b25jYWxsOm9uY2FsbA=="}, id="basic"),
-        pytest.param({"Cookie": "_token=x"}, id="a cookie of another kind"),
+        pytest.param({"Cookie": "session=x"}, id="a cookie of another kind"),
     ],
 )
 def test_every_route_refuses_whoever_is_not_known(method, path, headers, client, token, artifacts):
@@ -118,7 +120,9 @@ def test_a_wrong_token_is_refused(shown, client, token, artifacts):
     assert kept(artifacts) == []
 
 
-@pytest.mark.parametrize("connection", [None, {"conn_type": "http", "host": "pager"}], ids=["none", "no password"])
+@pytest.mark.parametrize(
+    "connection", [None, {"conn_type": "http", "host": "pager"}], ids=["none", "no password"]
+)
 @pytest.mark.parametrize("shown", ["", "Bearer ", "Bearer None", f"Bearer {TOKEN}"])
 def test_where_no_token_is_configured_nobody_gets_in(connection, shown, client, monkeypatch):
     if connection:

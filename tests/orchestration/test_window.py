@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_watch.artifacts.models import BaselineKind, BaselineMetrics, Window
+from release_watch.artifacts.models import BaselineMetrics, Window
 from release_watch.orchestration.phases.watching import Outcome
 from release_watch.orchestration.run import ProtocolRun
 from release_watch.orchestration.sensors.window import BaselineWindowSensor, next_review
@@ -69,24 +69,23 @@ def reviews(monkeypatch):
 
 
 @pytest.fixture
-def baselines(monkeypatch, server):
+def baselines(monkeypatch):
     """Scripts the verdict of each captured baseline; GO when nothing is left."""
     script = []
 
-    def capture(kind, specs, metrics, window, step, release, policies):
+    def captured_baseline(run, kind, window, version):
         return BaselineMetrics(
-            release_id=release.release_id,
-            environment=release.environment,
+            release_id=run.release.release_id,
+            environment=run.release.environment,
             generated_at=window[1],
-            kind=BaselineKind.RELEASE,
+            kind=kind,
             window=Window(start=window[0], end=window[1]),
             verdict=script.pop(0) if script else Verdict.GO,
-            reason="as scripted",
+            reason=f"as scripted for {version}",
             metrics=(),
         )
 
-    monkeypatch.setattr("release_watch.baseline.capture.capture", capture)
-    monkeypatch.setenv("AIRFLOW_CONN_PROMETHEUS_DEFAULT", server.connection())
+    monkeypatch.setattr("release_watch.orchestration.phases.watching.captured_baseline", captured_baseline)
     return script
 
 

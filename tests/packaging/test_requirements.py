@@ -19,6 +19,7 @@ RUNTIME_FOLDERS = ("include", "dags", "plugins", "scripts")
 DEVELOPMENT_FOLDERS = ("tests", "sandbox", "benchmarks")
 
 NOT_IMPORTED = {
+    "apache-airflow-providers-amazon": "the s3:// of ObjectStoragePath, with an Airflow connection",
     "apache-airflow-providers-celery": "the executor of the distributed deployment (docker-compose.yaml)",
     "apache-airflow-providers-common-io": "makes ObjectStoragePath write file:// and s3://",
     "asyncpg": "Airflow's asynchronous access to Postgres",

@@ -151,11 +151,24 @@ def test_a_note_is_added_and_closing_is_for_good(tickets: Tickets, transport: In
     assert len(issue(transport, ticket)["messages"]) == 4
 
 
-def test_incidents_are_the_tickets_that_name_a_service(tickets: Tickets) -> None:
+def report(transport: InProcess, title: str) -> TicketRef:
+    """File a ticket as a person does: with nothing but a title."""
+    answer = transport.request(
+        "POST",
+        "/rest/data/issue",
+        json={"title": title},
+        headers={"X-Requested-With": "test", "Origin": URL, "Referer": f"{URL}/"},
+    )
+    assert answer.status == 201, answer.body
+    number = str(answer.body["data"]["id"])
+    return TicketRef(number, f"{URL}/issue{number}")
+
+
+def test_incidents_are_the_tickets_that_name_a_service(tickets: Tickets, transport: InProcess) -> None:
     since = datetime.now(UTC) - timedelta(minutes=1)
-    slow = tickets.create_once("rel-4/a", "catalogue is slow", "body")
-    tickets.create_once("rel-4/b", "catalogue-search is slow", "body")
-    done = tickets.create_once("rel-4/c", "errors in catalogue", "body")
+    slow = report(transport, "catalogue is slow")
+    report(transport, "catalogue-search is slow")
+    done = report(transport, "errors in catalogue")
     tickets.close(done, "mended")
 
     found = tickets.incidents(since, ["catalogue"])
@@ -166,6 +179,18 @@ def test_incidents_are_the_tickets_that_name_a_service(tickets: Tickets) -> None
     ]
     assert [one.closed_at is None for one in found] == [True, False]
     assert tickets.incidents(datetime.now(UTC) + timedelta(days=1), ["catalogue"]) == []
+
+
+def test_tickets_of_release_watch_itself_are_no_incidents(tickets: Tickets, transport: InProcess) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    tickets.create_once("rel-6/orders-latency", "orders is slow", "body")
+    people = [
+        report(transport, "orders is slow"),
+        report(transport, "[rw:rel-6/orders-latency] orders again, see that ticket"),
+        report(transport, "orders lost [since noon]"),
+    ]
+
+    assert [one.id for one in tickets.incidents(since, ["orders"])] == [ticket.id for ticket in people]
 
 
 def test_a_title_of_several_lines_becomes_one(tickets: Tickets, transport: InProcess) -> None:

@@ -22,6 +22,8 @@ from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.tuning import proposals
 from release_watch.catalog.config import Config
 from release_watch.clock import rfc3339
+from release_watch.dashboards.models import DashboardActivation
+from release_watch.evidence.models import AuditFinding
 from release_watch.markdown import escape, header
 from release_watch.release import Release
 from release_watch.verdict import Verdict
@@ -49,14 +51,22 @@ def backlog_items(
     monitoring: MonitoringResults | None,
     correlation: Correlation | None,
     config: Config,
+    *,
+    audited: Sequence[AuditFinding] = (),
+    dashboards: Sequence[DashboardActivation] = (),
 ) -> list[BacklogItem]:
-    """Return what is to be improved, gravest first, each once, with the owners that the catalogue names."""
+    """Return what is to be improved, gravest first, each once, with the owners that the catalogue names.
+
+    ``audited`` are the open findings of the quality audit, ``dashboards`` what became of the dashboards.
+    """
     owners = {service.name: service.owner for service in config.catalog.services}
     found = [
         *_coverage(audit, owners),
         *_drills(results, owners),
         *_tuning(correlation, owners),
         *_findings(monitoring.findings if monitoring else (), owners),
+        *_audited(audited, owners),
+        *_dashboards(dashboards),
     ]
     unique = {item.item_id: item for item in reversed(found)}
     rank = {"high": 0, "medium": 1, "low": 2}
@@ -98,6 +108,34 @@ def _item(
 ) -> BacklogItem:
     digest = hashlib.sha256("\0".join((kind, service, subject)).encode()).hexdigest()[:10]
     return BacklogItem(f"RW-{digest}", title, owners.get(service, NOBODY), priority, evidence)
+
+
+def _audited(findings: Sequence[AuditFinding], owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    priorities: Mapping[str, Priority] = {"critical": "high", "high": "high", "medium": "medium"}
+    for finding in findings:
+        yield _item(
+            "quality-audit",
+            finding.service or "",
+            finding.title,
+            title=f"{finding.service or 'all services'}: {finding.title}",
+            evidence=f"{finding.source}: {finding.detail or finding.title}",
+            priority=priorities.get(finding.severity.lower(), "low"),
+            owners=owners,
+        )
+
+
+def _dashboards(activations: Sequence[DashboardActivation]) -> Iterator[BacklogItem]:
+    missing = [activation for activation in activations if not activation.activated]
+    if missing:
+        yield _item(
+            "dashboards",
+            "",
+            "activation",
+            title=f"Activate the release's {len(missing)} dashboards",
+            evidence=f"dashboard-config.md: {missing[0].reason}",
+            priority="medium",
+            owners={},
+        )
 
 
 def _coverage(audit: InstrumentationAudit | None, owners: Mapping[str, str]) -> Iterator[BacklogItem]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from release_watch.artifacts.models import ObservabilitySchedule, ScheduledCheck
-from release_watch.catalog.config import Config
-from release_watch.clock import format_duration
-from release_watch.errors import InvalidInputError
-from release_watch.release import Release
-from release_watch.verdict import Verdict
+if TYPE_CHECKING:
+    from release_watch.artifacts.models import ObservabilitySchedule, ScheduledCheck
+    from release_watch.catalog.config import Config
+    from release_watch.release import Release
 
 RUNNER = "nightly_assurance"
 NIGHTLY_AT = time(2, 15)
@@ -46,6 +44,10 @@ def observability_schedule(release: Release, config: Config, at: datetime) -> Ob
 
     The verdict is NO_GO if a check's role has nobody in the on-call rotation.
     """
+    from release_watch.artifacts.models import ObservabilitySchedule, ScheduledCheck
+    from release_watch.clock import format_duration
+    from release_watch.verdict import Verdict
+
     scheduled = tuple(
         ScheduledCheck(
             check=check.name,

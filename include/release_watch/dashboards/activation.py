@@ -12,8 +12,8 @@ from release_watch.catalog.policies import Policies
 from release_watch.dashboards.grafana import DEPLOYMENT_TAGS, same_dashboard
 from release_watch.dashboards.models import Dashboard, DashboardActivation
 from release_watch.errors import BackendError, NotConfiguredError
-from release_watch.release import Release
 from release_watch.files import write_whole
+from release_watch.release import Release
 from release_watch.telemetry.answers import shortened
 from release_watch.telemetry.backends import Backends
 from release_watch.transport import Transport

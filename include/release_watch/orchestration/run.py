@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
-from release_watch.artifacts.audit import AuditTrail
-from release_watch.artifacts.store import ArtifactStore
-from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, rfc3339
-from release_watch.orchestration.hooks.backends import AirflowBackends
-from release_watch.orchestration.storage import store_for
-from release_watch.release import Release
-from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from release_watch.artifacts.audit import AuditTrail
+    from release_watch.artifacts.store import ArtifactStore
+    from release_watch.catalog.config import Config
     from release_watch.catalog.models import Service
+    from release_watch.orchestration.hooks.backends import AirflowBackends
+    from release_watch.release import Release
+    from release_watch.verdict import ExitState
 
 log = logging.getLogger("release_watch")
 
@@ -45,6 +44,9 @@ class ProtocolRun:
         Raises:
             InvalidInputError: if the params do not describe a release.
         """
+        from release_watch.orchestration.storage import store_for
+        from release_watch.release import Release
+
         release = Release.from_params(dict(context["params"]))
         task_instance = context["ti"]
         return cls(release, task_instance.run_id, task_instance.task_id, store_for(release))
@@ -52,11 +54,15 @@ class ProtocolRun:
     @cached_property
     def config(self) -> Config:
         """The configuration: catalogue, SLOs, people, policies."""
+        from release_watch.catalog.config import load_config
+
         return load_config()
 
     @cached_property
     def backends(self) -> AirflowBackends:
         """The servers of the release's environment."""
+        from release_watch.orchestration.hooks.backends import AirflowBackends
+
         return AirflowBackends(self.release.environment)
 
     @cached_property
@@ -67,6 +73,8 @@ class ProtocolRun:
     @property
     def trail(self) -> AuditTrail:
         """The audit trail."""
+        from release_watch.artifacts.audit import AuditTrail
+
         return AuditTrail(self.store)
 
     def record(self, event: str, key: str | None = None, **details: Any) -> None:

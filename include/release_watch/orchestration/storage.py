@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from release_watch.artifacts.store import ArtifactStore
-
 if TYPE_CHECKING:
-    from release_watch.artifacts.store import PathLike
+    from release_watch.artifacts.store import ArtifactStore, PathLike
     from release_watch.release import Release
 
 ROOT_VARIABLE = "RELEASE_WATCH_ARTIFACT_ROOT"
@@ -42,6 +40,8 @@ def artifact_root() -> PathLike:
 
 def store_for(release: Release) -> ArtifactStore:
     """Return the artifact store of ``release``."""
+    from release_watch.artifacts.store import ArtifactStore
+
     return ArtifactStore(artifact_root(), release.environment, release.release_id)
 
 

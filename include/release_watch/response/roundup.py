@@ -78,7 +78,7 @@ class Roundup:
     def incidents(self, since: datetime, services: Iterable[str]) -> list[Incident]:
         """Return the tickets opened since then whose title names one of the services, oldest first.
 
-        The tickets that Release Watch files itself are none: nobody was harmed for want of their alert.
+        Release Watch's own tickets are left out: its findings would count as incidents that no alert told of.
         A closed one counts as closed when it was last touched.
 
         Raises:

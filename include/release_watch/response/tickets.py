@@ -32,5 +32,5 @@ class Tickets(Protocol):
         ...
 
     def incidents(self, since: datetime, services: Iterable[str]) -> list[Incident]:
-        """Return the tickets opened since then that name one of the services, oldest first."""
+        """Return the tickets of others, opened since then, that name one of the services, oldest first."""
         ...

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from release_watch.clock import now, rfc3339
 from release_watch.errors import NotConfiguredError
-from release_watch.orchestration.hooks.transport import find_connection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +38,7 @@ def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...
         log.warning("Nobody was told (%s): add the connection %s or %s", role, APPRISE, SMTP)
     run.record(
         "people told" if told else "nobody was told",
-        f"told-{run.task_id}-{role}-{now():%Y%m%dT%H%M%S}",
+        f"told-{run.task_id}-{role}-{now():%Y%m%dT%H%M%S%f}",
         role=role,
         subject=subject,
         told=told,
@@ -49,6 +48,8 @@ def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...
 
 
 def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:
+    from release_watch.orchestration.hooks.transport import find_connection
+
     find_connection(APPRISE, "notices to people")
     from airflow.providers.apprise.hooks.apprise import AppriseHook
 
@@ -57,6 +58,8 @@ def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> li
 
 
 def _email(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:  # noqa: ARG001 - one shape
+    from release_watch.orchestration.hooks.transport import find_connection
+
     find_connection(SMTP, "notices by e-mail")
     from airflow.providers.smtp.hooks.smtp import SmtpHook
 

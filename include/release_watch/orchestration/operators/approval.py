@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 
-from release_watch.artifacts.models import Approval
 from release_watch.clock import in_words, now
 from release_watch.orchestration.notifiers.people import tell
 from release_watch.orchestration.run import ProtocolRun, log
@@ -16,6 +15,8 @@ from release_watch.verdict import Verdict
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from release_watch.artifacts.models import Approval
 
 YES, NO = "yes", "no"
 LONGEST_WAIT = timedelta(hours=24)
@@ -69,7 +70,7 @@ class ApprovalRequest(HITLOperator):
         run = ProtocolRun.of(context)
         payload = super().execute_complete(context, event)
         user = payload["responded_by_user"]
-        asked = run.store.read_model(f"records/approval-{self._name}.json", Approval)
+        asked = answer_on_record(run, self._name)
         return self._keep(
             run,
             asked.model_copy(
@@ -86,6 +87,8 @@ class ApprovalRequest(HITLOperator):
         return self.task_id.rsplit(".", 1)[-1]
 
     def _asked(self, run: ProtocolRun) -> Approval:
+        from release_watch.artifacts.models import Approval
+
         evidence = run.store.digest(self.evidence)
         return Approval(
             role=self.role,
@@ -133,12 +136,19 @@ def question_body(run: ProtocolRun, asked: Approval, people: Sequence[str], pati
     )
 
 
+def answer_on_record(run: ProtocolRun, task: str) -> Approval:
+    """Return the question of ``task`` with its answer, if there is one yet."""
+    from release_watch.artifacts.models import Approval
+
+    return run.store.read_model(f"records/approval-{task}.json", Approval)
+
+
 def granted(run: ProtocolRun, task: str) -> tuple[bool, str]:
     """Return whether the question of ``task`` was answered Yes by a person on the evidence as it lies now.
 
     The second value says why not, or who granted it. In shadow mode nothing was asked and nothing is blocked.
     """
-    answer = run.store.read_model(f"records/approval-{task}.json", Approval)
+    answer = answer_on_record(run, task)
     if run.release.shadow:
         return True, "shadow mode: nobody was asked"
     if not answer.responded_by:

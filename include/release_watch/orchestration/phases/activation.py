@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk import TaskGroup, TriggerRule, chain
 
 from release_watch import texts
-from release_watch.artifacts.models import AlertTestResults, Approval, DrillResult
 from release_watch.clock import now, rfc3339
 from release_watch.orchestration.operators.approval import Acknowledgement as AcknowledgeDrill
-from release_watch.orchestration.operators.approval import ApprovalRequest, granted
+from release_watch.orchestration.operators.approval import ApprovalRequest, answer_on_record, granted
 from release_watch.orchestration.operators.branch import Choice
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import BaseOperator
 
-    from release_watch.artifacts.models import BaselineMetrics
+    from release_watch.artifacts.models import AlertTestResults, BaselineMetrics, DrillResult
     from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
     from release_watch.drills.receipts import Acknowledgement, Receipts
     from release_watch.slo.rulefile import RuleGroup
@@ -266,6 +265,8 @@ def fire_drill(run: ProtocolRun) -> str:
 
 def fired_drills(run: ProtocolRun) -> list[DrillResult]:
     """Return the drills as they stood after firing."""
+    from release_watch.artifacts.models import DrillResult
+
     stored = json.loads(run.store.read_bytes(FIRED_DRILLS))
     return [DrillResult.model_validate(drill) for drill in stored["drills"]]
 
@@ -289,7 +290,7 @@ def conclude_drill(run: ProtocolRun) -> str:
 
     answers = {}
     if run.store.exists("records/approval-acknowledge_drill.json"):
-        answer = run.store.read_model("records/approval-acknowledge_drill.json", Approval)
+        answer = answer_on_record(run, "acknowledge_drill")
         if answer.answer == "yes" and answer.responded_by and answer.responded_at:
             for drill in fired_drills(run):
                 answers[drill.drill_id] = Acknowledgement(answer.responded_by, answer.responded_at)
@@ -346,6 +347,8 @@ def drill_again(run: ProtocolRun) -> None:
 
 def alert_test_results(run: ProtocolRun) -> AlertTestResults:
     """Return the alert test as it was written last."""
+    from release_watch.artifacts.models import AlertTestResults
+
     return run.store.read_model(ALERT_TEST, AlertTestResults)
 
 

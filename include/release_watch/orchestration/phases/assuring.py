@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import TaskGroup, chain
 
 from release_watch import texts
-from release_watch.artifacts.models import MonitoringResults
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.operators.step import Step
@@ -17,6 +16,7 @@ from release_watch.orchestration.phases.activation import (
     DASHBOARD_RECORD,
     RULES,
     alert_test_results,
+    dashboard_record,
 )
 from release_watch.orchestration.phases.gate import gate
 from release_watch.orchestration.phases.instrumentation import coverage_audit, read_documents
@@ -27,6 +27,7 @@ from release_watch.orchestration.storage import artifact_root
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
+    from release_watch.artifacts.models import MonitoringResults
     from release_watch.assurance.correlation import Correlation
     from release_watch.assurance.registry import ActiveDashboard
 
@@ -118,14 +119,23 @@ def queue_improvements(run: ProtocolRun) -> str:
     items = backlog_items(
         coverage_audit(run),
         alert_test_results(run),
-        run.store.read_model(RESULTS, MonitoringResults),
+        monitoring_results(run),
         last_correlation(run),
         run.config,
+        audited=read_documents(run).findings,
+        dashboards=dashboard_record(run).activations,
     )
     written = run.store.write_text(BACKLOG, append_backlog(existing, items, run.release, now()))
     log.info("%d items in the improvement backlog", len(items))
     run.record("backlog updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
     return written.uri
+
+
+def monitoring_results(run: ProtocolRun) -> MonitoringResults:
+    """Return what the reviews found, as it was written last."""
+    from release_watch.artifacts.models import MonitoringResults
+
+    return run.store.read_model(RESULTS, MonitoringResults)
 
 
 def last_correlation(run: ProtocolRun) -> Correlation:
@@ -144,7 +154,7 @@ def publish_scorecard(run: ProtocolRun) -> str:
         run.config,
         coverage_audit(run),
         alert_test_results(run),
-        run.store.read_model(RESULTS, MonitoringResults),
+        monitoring_results(run),
         last_correlation(run),
         run.backends,
         now(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from release_watch.artifacts.models import GateRecord
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pydantic import BaseModel
 
+    from release_watch.artifacts.models import GateRecord
+
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -24,6 +25,7 @@ def decide(number: int, run: ProtocolRun) -> Decision:
 
     What keeps the gate from being judged is an ERROR of its own; it never lets the run through.
     """
+    from release_watch.artifacts.models import GateRecord
     from release_watch.gates.evaluate import evaluate_gate
 
     try:
@@ -48,12 +50,16 @@ def decide(number: int, run: ProtocolRun) -> Decision:
 
 def last_decision(number: int, run: ProtocolRun) -> Decision:
     """Return what gate ``number`` decided last."""
+    from release_watch.artifacts.models import GateRecord
+
     record = run.store.read_model(_record(number), GateRecord)
     return Decision(verdict=record.verdict, objectives=record.objectives)
 
 
 def gate_records(run: ProtocolRun) -> list[GateRecord]:
     """Return the last decision of every gate that was reached."""
+    from release_watch.artifacts.models import GateRecord
+
     return [run.store.read_model(name, GateRecord) for name in run.store.names("records/gate-")]
 
 

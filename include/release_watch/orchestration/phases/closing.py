@@ -10,7 +10,6 @@ from airflow.sdk.exceptions import AirflowFailException
 from release_watch import texts
 from release_watch.clock import now
 from release_watch.errors import InvalidInputError, ReleaseWatchError
-from release_watch.handoff.exit_state import exit_record
 from release_watch.orchestration.notifiers.people import tell
 from release_watch.orchestration.phases.activation import READ_BACK_WITHIN
 from release_watch.orchestration.phases.checks import gate_records
@@ -44,6 +43,8 @@ class CloseRun(BaseOperator):
         return record.exit_state.value
 
     def _conclude(self, context: Context, run: ProtocolRun) -> ExitRecord:
+        from release_watch.handoff.exit_state import exit_record
+
         ti = context["ti"]
         states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
         told: list[str] = []

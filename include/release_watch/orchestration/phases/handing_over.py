@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup, chain
 
 from release_watch import texts
-from release_watch.artifacts.models import Approval, ApprovalRecord, Manifest
 from release_watch.clock import now, rfc3339
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
@@ -20,6 +19,8 @@ from release_watch.orchestration.run import ProtocolRun, log
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
+
+    from release_watch.artifacts.models import Approval, ApprovalRecord, Manifest
 
 CHECKSUMS = "SHA256SUMS"
 MANIFEST = "monitoring-package-manifest.json"
@@ -96,6 +97,8 @@ def package_times(run: ProtocolRun) -> dict[str, Any]:
 
 def signatures(run: ProtocolRun) -> tuple[Approval, ...]:
     """Return the answers that people gave so far in this run."""
+    from release_watch.artifacts.models import Approval
+
     return tuple(run.store.read_model(name, Approval) for name in run.store.names("records/approval-"))
 
 
@@ -171,11 +174,15 @@ def sign_again(run: ProtocolRun) -> None:
 
 def approvals_recorded(run: ProtocolRun) -> ApprovalRecord:
     """Return the approval record as it was written last."""
+    from release_watch.artifacts.models import ApprovalRecord
+
     return run.store.read_model(APPROVALS, ApprovalRecord)
 
 
 def package_manifest(run: ProtocolRun) -> Manifest:
     """Return the manifest as it was written last."""
+    from release_watch.artifacts.models import Manifest
+
     return run.store.read_model(MANIFEST, Manifest)
 
 

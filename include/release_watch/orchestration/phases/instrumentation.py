@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import TaskGroup, chain
 
 from release_watch import texts
-from release_watch.artifacts.models import BaselineKind, BaselineMetrics, InstrumentationAudit
 from release_watch.clock import now
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.sdk import BaseOperator
 
+    from release_watch.artifacts.models import BaselineKind, BaselineMetrics, InstrumentationAudit
     from release_watch.evidence.models import Evidence
 
 REQUIREMENTS = "monitoring-requirements.md"
@@ -99,6 +99,7 @@ def audit_coverage(run: ProtocolRun) -> str:
 
 def capture_snapshot(run: ProtocolRun) -> str:
     """Record how the services behave just after the deployment, for incident response."""
+    from release_watch.artifacts.models import BaselineKind
     from release_watch.baseline.capture import reference_window
     from release_watch.baseline.frames import to_parquet
 
@@ -143,6 +144,8 @@ def captured_baseline(
 
 def coverage_audit(run: ProtocolRun) -> InstrumentationAudit:
     """Return the audit as it was written last."""
+    from release_watch.artifacts.models import InstrumentationAudit
+
     return run.store.read_model(AUDIT, InstrumentationAudit)
 
 

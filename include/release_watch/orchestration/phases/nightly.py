@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseOperator, chain
 from airflow.sdk.exceptions import AirflowFailException
 
-from release_watch.artifacts.store import ArtifactStore
 from release_watch.clock import now
 from release_watch.orchestration.run import log
 from release_watch.orchestration.storage import artifact_root
@@ -17,6 +16,7 @@ from release_watch.orchestration.storage import artifact_root
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from release_watch.artifacts.store import ArtifactStore
     from release_watch.assurance.nightly import NightReport
 
 FOLDER = "nightly"
@@ -70,6 +70,8 @@ def check_active_releases(moment: datetime) -> NightReport:
 
 def night_store(context: Context) -> ArtifactStore:
     """Return the store of the night, the same for every try of one run."""
+    from release_watch.artifacts.store import ArtifactStore
+
     run_after = context["dag_run"].run_after
     return ArtifactStore(artifact_root(), FOLDER, f"{run_after.astimezone(UTC):%Y-%m-%d}")
 

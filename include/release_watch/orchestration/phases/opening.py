@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup, chain, get_current_context
 
-from release_watch.catalog.config import check_release
 from release_watch.clock import now, rfc3339
 from release_watch.errors import InvalidInputError
-from release_watch.evidence.documents import missing_documents, read_evidence
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
 from release_watch.orchestration.operators.branch import Choice
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.storage import evidence_folder
-from release_watch.release import Release
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
@@ -28,6 +25,9 @@ PLAN = "monitoring-plan.md"
 
 def accept_request(run: ProtocolRun) -> str:
     """Refuse a request that names an unknown parameter, environment or service, or shows bad evidence."""
+    from release_watch.catalog.config import check_release
+    from release_watch.release import Release
+
     conf = dict(getattr(get_current_context()["dag_run"], "conf", None) or {})
     unknown = sorted(set(conf) - set(Release.model_fields))
     if unknown:
@@ -50,6 +50,8 @@ def accept_request(run: ProtocolRun) -> str:
 
 
 def _inspect_evidence(run: ProtocolRun) -> None:
+    from release_watch.evidence.documents import missing_documents, read_evidence
+
     folder = evidence_folder(run.release)
     if isinstance(folder, Path) and not folder.is_dir():
         raise InvalidInputError(

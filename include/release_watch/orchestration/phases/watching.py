@@ -8,16 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup, TriggerRule, chain
 
-from release_watch.artifacts.models import (
-    BaselineKind,
-    BaselineMetrics,
-    Finding,
-    FindingState,
-    MonitoringResults,
-    Review,
-    Severity,
-    Window,
-)
 from release_watch.clock import now, rfc3339
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.operators.approval import ApprovalRequest, granted
@@ -30,18 +20,17 @@ from release_watch.orchestration.phases.instrumentation import BASELINE, REFEREN
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.sensors.rollback import ROLLBACK, RollbackSensor
 from release_watch.orchestration.sensors.window import BaselineWindowSensor
-from release_watch.response.findings import open_findings
-from release_watch.response.policy import Action, Response, respond
 from release_watch.verdict import Objective, Verdict, worst
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
+    from release_watch.artifacts.models import Finding, MonitoringResults, Review
+    from release_watch.response.policy import Response
+
 RESULTS = "monitoring-results.json"
 RELEASE_BASELINE = "records/release-baseline.json"
 BASELINE_RULES = "records/baseline-rules.yaml"
-ANSWERED = (Action.ASK, Action.ROLL_BACK)
-"""The responses that end the window early."""
 
 Span = tuple[datetime, datetime]
 
@@ -57,8 +46,10 @@ class Outcome(NamedTuple):
 
 def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
     """Return the results written so far, or empty ones."""
+    from release_watch.artifacts.models import MonitoringResults, Window
+
     if run.store.exists(RESULTS):
-        return run.store.read_model(RESULTS, MonitoringResults)
+        return _current(run)
     return MonitoringResults(
         release_id=run.release.release_id,
         environment=run.release.environment,
@@ -72,6 +63,10 @@ def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
 
 def review_release(run: ProtocolRun, window: Span) -> Outcome:
     """Judge the release against its reference baseline and keep the findings."""
+    from release_watch.artifacts.models import Window
+    from release_watch.response.findings import open_findings
+    from release_watch.response.policy import Action
+
     so_far = results_so_far(run, window)
     moment = now()
     looked, findings = _look(run, so_far, moment)
@@ -92,7 +87,7 @@ def review_release(run: ProtocolRun, window: Span) -> Outcome:
         escalate_findings(run, findings, response)
     return Outcome(
         looked.verdict,
-        response.action in ANSWERED,
+        response.action in (Action.ASK, Action.ROLL_BACK),
         "; ".join(response.reasons),
         tuple(finding.finding_id for finding in open_findings(findings)),
     )
@@ -123,11 +118,15 @@ def _look(
 
 
 def _unreviewed(number: int, moment: datetime, why: str) -> Review:
+    from release_watch.artifacts.models import Review
+
     objective = Objective(name="review", verdict=Verdict.INCONCLUSIVE, reason=why)
     return Review(number=number, at=moment, verdict=Verdict.INCONCLUSIVE, objectives=(objective,))
 
 
 def _verdict_over(review: Review, findings: tuple[Finding, ...]) -> Verdict:
+    from release_watch.artifacts.models import FindingState, Severity
+
     open_critical = [f for f in findings if f.severity is Severity.CRITICAL and f.state is FindingState.OPEN]
     return worst([review.verdict, Verdict.NO_GO]) if open_critical else review.verdict
 
@@ -150,6 +149,8 @@ def _log_review(review: Review, findings: tuple[Finding, ...]) -> None:
 
 def planned_response(run: ProtocolRun, findings: tuple[Finding, ...]) -> Response:
     """Return what the policies demand for the findings."""
+    from release_watch.response.policy import respond
+
     return respond(
         findings,
         run.release,
@@ -165,6 +166,8 @@ def extensions(run: ProtocolRun) -> int:
 
 def extend_window(run: ProtocolRun, window: Span) -> bool:
     """Capture the release baseline at the window's end; extend the window if it does not convince."""
+    from release_watch.artifacts.models import BaselineKind
+
     policies = run.config.policies
     baseline = captured_baseline(run, BaselineKind.RELEASE, window, run.release.version)
     run.store.write_json(RELEASE_BASELINE, baseline)
@@ -180,6 +183,8 @@ def extend_window(run: ProtocolRun, window: Span) -> bool:
 
 
 def _current(run: ProtocolRun) -> MonitoringResults:
+    from release_watch.artifacts.models import MonitoringResults
+
     return run.store.read_model(RESULTS, MonitoringResults)
 
 
@@ -192,6 +197,8 @@ def look_again(run: ProtocolRun) -> None:
 
 
 def _choose_response(run: ProtocolRun) -> str:
+    from release_watch.response.policy import Action
+
     action = planned_response(run, _current(run).findings).action
     return {Action.ROLL_BACK: "roll_back", Action.ASK: "ask_rollback"}.get(action, "steady")
 
@@ -213,6 +220,9 @@ def roll_back(run: ProtocolRun) -> str:
 
 def rollback_reason(run: ProtocolRun) -> str:
     """Return why the release is rolled back: its open critical findings."""
+    from release_watch.artifacts.models import Severity
+    from release_watch.response.findings import open_findings
+
     critical = [f for f in open_findings(_current(run).findings) if f.severity is Severity.CRITICAL]
     return "; ".join(f"{f.service} {f.metric}: {f.reason}" for f in critical)
 
@@ -226,6 +236,7 @@ def baseline_rule_set(run: ProtocolRun) -> str:
 
 def establish_baseline(run: ProtocolRun) -> str:
     """Establish the release baseline and activate the alerts that compare against it."""
+    from release_watch.artifacts.models import BaselineMetrics
     from release_watch.slo.activation import activate
     from release_watch.slo.baseline_rules import baseline_rule_groups
     from release_watch.slo.rulefile import to_yaml

@@ -11,12 +11,13 @@ from airflow.sdk import BaseSensorOperator
 from release_watch.clock import in_words, now
 from release_watch.errors import BackendError
 from release_watch.orchestration.run import ProtocolRun, log
-from release_watch.response.rollback import RollbackStatus, RollbackTicket, rollback_status
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.exceptions import AirflowFailException
+
+    from release_watch.response.rollback import RollbackTicket
 
 ROLLBACK = "records/rollback.json"
 LOOK_EVERY = timedelta(seconds=5)
@@ -49,6 +50,8 @@ class RollbackSensor(BaseSensorOperator):
         self.execute(context)
 
     def _ticket(self, run: ProtocolRun) -> RollbackTicket:
+        from release_watch.response.rollback import RollbackTicket, rollback_status
+
         known = run.store.read_model(ROLLBACK, RollbackTicket)
         try:
             ticket = rollback_status(run.backends.orchestrator(), run.release) or known
@@ -60,6 +63,7 @@ class RollbackSensor(BaseSensorOperator):
 
     def _ended(self, run: ProtocolRun, ticket: RollbackTicket) -> AirflowFailException:
         from release_watch.orchestration.phases.watching import rollback_reason
+        from release_watch.response.rollback import RollbackStatus
 
         reason = rollback_reason(run)
         run.record("rollback ended", status=ticket.status, rollback_id=ticket.rollback_id)

@@ -6,16 +6,17 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
-from release_watch.evidence.documents import missing_documents
 from release_watch.evidence.signals import SIGNALS, SignalState, SignalStatus
-from release_watch.orchestration.hooks.async_transport import AsyncServerHook
 from release_watch.orchestration.storage import open_path
+
+if TYPE_CHECKING:
+    from release_watch.orchestration.hooks.async_transport import AsyncServerHook
 
 
 def event_payload(state: SignalState, moment: datetime, deadline: datetime) -> dict[str, str] | None:
@@ -83,6 +84,8 @@ class HttpSignalTrigger(_SignalTrigger):
 
     async def look(self) -> SignalState:
         """Ask the orchestrator once."""
+        from release_watch.orchestration.hooks.async_transport import AsyncServerHook
+
         if self._hook is None:
             self._hook = AsyncServerHook("GET", self.conn_id, retry_limit=1)
         answer = await self._hook.get(f"/deployments/{self.deployment_id}/{self.signal}")
@@ -119,6 +122,8 @@ class DocumentsTrigger(_SignalTrigger):
 
 def documents_state(evidence_uri: str, conn_id: str | None) -> SignalState:
     """Return whether all required documents are there."""
+    from release_watch.evidence.documents import missing_documents
+
     try:
         missing = missing_documents(open_path(evidence_uri, conn_id))
     except ReleaseWatchError as error:

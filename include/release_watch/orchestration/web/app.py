@@ -62,14 +62,14 @@ async def receive(request: Request) -> dict[str, Any]:
     try:
         payload = await request.json()
         recorded = receipts().record(payload, at=now())
-    except (ValueError, InvalidInputError) as error:
+    except (ValueError, RecursionError, InvalidInputError) as error:
         raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(error)) from error
     return {"recorded": len(recorded)}
 
 
 @app.post(
     "/drills/{drill_id}/acknowledge",
-    dependencies=[Depends(requires_access_dag(method="PUT", access_entity=DagAccessEntity.HITL_DETAIL))],
+    dependencies=[Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, param_dag_id=DAG_ID))],
 )
 def acknowledge(drill_id: str, user: GetUserDep) -> dict[str, str]:
     """Acknowledge a drill as the person who is logged in; only people on call may."""
@@ -83,5 +83,5 @@ def acknowledge(drill_id: str, user: GetUserDep) -> dict[str, str]:
     kept = receipts()
     if kept.find(drill, "firing") is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"no drill {drill} was delivered")
-    kept.acknowledge(drill, user.get_id(), now())
-    return {"drill_id": drill, "acknowledged_by": user.get_id(), "at": rfc3339(now())}
+    stands = kept.acknowledge(drill, user.get_id(), now())
+    return {"drill_id": drill, "acknowledged_by": stands.by, "at": rfc3339(stands.at)}
