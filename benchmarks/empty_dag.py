@@ -5,9 +5,10 @@ Run as a program it writes the yardstick of one DAG file: ``python -m benchmarks
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,13 +32,19 @@ with DAG("{dag_id}{suffix}", schedule=None, catchup=False, start_date=datetime(2
 '''
 
 
-def write_empty_dag(dag_file: Path, folder: Path) -> Path:
+def write_empty_dag(dag_file: Path, folder: Path, environment: Mapping[str, str]) -> Path:
     """Write the yardstick of ``dag_file`` into ``folder`` and return its path.
 
-    The structure is read in a process of its own: this one does not import what it measures.
+    The structure is read in a process of its own, with the settings of ``environment``: this one does not
+    import Airflow.
     """
-    command = [sys.executable, "-m", "benchmarks.empty_dag", str(dag_file), str(folder)]
-    subprocess.run(command, cwd=REPOSITORY, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.empty_dag", str(dag_file), str(folder)],
+        cwd=REPOSITORY,
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+    )
     return folder / f"{dag_file.stem}{SUFFIX}.py"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
 INHERITED = ("AIRFLOW", "RELEASE_WATCH_CONFIG", "RELEASE_WATCH_ARTIFACT")
 """Variables of the developer's own Airflow; a test must not see its connections or write into it."""
 
@@ -40,7 +41,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Refuse deprecated Airflow imports; the filter imports Airflow, so domain tests go without."""
     for item in items:
-        if {"dags", "orchestration"} & set(Path(item.path).parts):
+        if {HERE / "dags", HERE / "orchestration"} & set(item.path.parents):
             item.add_marker(
                 pytest.mark.filterwarnings("error::airflow.utils.deprecation_tools.DeprecatedImportWarning")
             )

@@ -87,4 +87,10 @@ class Decision(BaseModel):
         """Return the verdict and the reasons that stop it, one sentence each."""
         if not self.failures:
             return f"{self.verdict}: {len(self.objectives)} of {len(self.objectives)} objectives met"
-        return f"{self.verdict}: " + "; ".join(f"{o.name}: {o.reason}" for o in self.failures)
+        return f"{self.verdict}: " + "; ".join(_sentence(objective) for objective in self.failures)
+
+
+def _sentence(objective: Objective) -> str:
+    """Return the reason, with the objective's name before it unless the reason says what it is about."""
+    subject = objective.name.rpartition(": ")[2]
+    return objective.reason if subject in objective.reason else f"{objective.name}: {objective.reason}"

@@ -99,6 +99,7 @@ def environment(root: Path, url: str) -> dict[str, str]:
         "AIRFLOW__API__HOST": ports.HOST,
         "AIRFLOW__API__PORT": url.rsplit(":", 1)[1],
         "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__TRIGGERER__CAPACITY": "1000",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "INFO",
         "RELEASE_WATCH_CONFIG": str(configuration(root)),

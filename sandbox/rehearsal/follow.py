@@ -15,6 +15,7 @@ from sandbox.rehearsal.people import ScriptedPeople
 POLL_SECONDS = 1.5
 ENDED = frozenset({"success", "failed"})
 
+PROCEEDS = ("GO", "WARN")
 QUIET = frozenset({"branch", "go", "decide", "join", "delivered", "steady", "plan_approved", "answer"})
 
 
@@ -89,11 +90,10 @@ class Follower:
         for path in sorted(self._artifacts.glob("records/gate-*.json")):
             gate = _read(path)
             if gate:
-                reasons = "; ".join(
-                    o["reason"] for o in gate["objectives"] if o["verdict"] not in ("GO", "WARN")
-                )
+                failing = {o["name"]: o["reason"] for o in gate["objectives"] if o["verdict"] not in PROCEEDS}
+                reasons = "; ".join(failing.values())
                 line = f"GATE {gate['gate']}  {gate['verdict']}  {reasons or _met(gate)}"
-                self._once(f"{path.name}-{gate['verdict']}-{reasons}", line)
+                self._once(f"{path.name}-{gate['verdict']}-{sorted(failing)}", line)
         results = _read(self._artifacts / "monitoring-results.json")
         for review in results.get("reviews", []) if results else []:
             self._once(

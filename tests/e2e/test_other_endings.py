@@ -24,58 +24,56 @@ def test_a_rejected_plan_aborts_and_nothing_else_runs(healthy: Rehearsed) -> Non
     assert not (ended.release_folder / "instrumentation-audit.json").exists()
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        pytest.param({"unheard_of": 1}, "unheard_of", id="unknown-parameter"),
-        pytest.param({"environment": "staging"}, "staging", id="unknown-environment"),
-        pytest.param({"services": ["mystery"]}, "mystery", id="unknown-service"),
-        pytest.param({"evidence_uri": "file:///nowhere/at/all"}, "evidence_uri", id="no-such-folder"),
-        pytest.param(
-            {"release_id": "shop-9.9.9-other"}, "shop-9.9.9-other", id="evidence-of-another-release"
-        ),
-    ],
-)
-def test_a_bad_request_is_blocked_by_the_first_task(
-    healthy: Rehearsed, change: dict[str, object], words: str
-) -> None:
-    conf = {**_params(healthy), "release_id": f"bad-{time.time_ns()}", **change}
-    run_id = f"deploy-bad-{time.time_ns()}"
+BAD_REQUESTS: dict[str, tuple[dict[str, object], str]] = {
+    "unknown-parameter": ({"unheard_of": 1}, "unheard_of"),
+    "unknown-environment": ({"environment": "staging"}, "staging"),
+    "unknown-service": ({"services": ["mystery"]}, "mystery"),
+    "no-such-folder": ({"evidence_uri": "file:///nowhere/at/all"}, "evidence_uri"),
+    "evidence-of-another-release": ({}, "belongs to another release"),
+    "half-written-evidence": ({"evidence_uri": '{"release_id": '}, "post-deployment-validation.json"),
+    "evidence-is-no-json": ({"evidence_uri": "status: passed"}, "post-deployment-validation.json"),
+}
+"""What is changed in the healthy run's parameters, and a word of the reason.
+
+An ``evidence_uri`` that is no URL is the content of the validation document."""
+
+
+@pytest.fixture(scope="module")
+def bad_runs(healthy: Rehearsed, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, str, str]]:
+    """Trigger every bad request at once; return run id, environment and release id by name."""
     user = healthy.user("release-orchestrator")
-    assert user.trigger(run_id, conf).status_code == 200
+    triggered = {}
+    for name, (change, _) in BAD_REQUESTS.items():
+        conf = {**_params(healthy), "release_id": f"bad-{name}", **change}
+        if "://" not in str(conf["evidence_uri"]):
+            conf["evidence_uri"] = _spoiled(healthy, tmp_path_factory.mktemp(name), str(conf["evidence_uri"]))
+        answer = user.trigger(f"deploy-bad-{name}", conf)
+        assert answer.status_code == 200, answer.text
+        triggered[name] = (f"deploy-bad-{name}", str(conf["environment"]), str(conf["release_id"]))
+    return triggered
+
+
+def _spoiled(healthy: Rehearsed, folder: Path, validation: str) -> str:
+    source = Path(str(_params(healthy)["evidence_uri"]).removeprefix("file://"))
+    for document in source.glob("*.*"):
+        (folder / document.name).write_bytes(document.read_bytes())
+    (folder / "post-deployment-validation.json").write_text(validation)
+    return folder.as_uri()
+
+
+@pytest.mark.parametrize("name", list(BAD_REQUESTS))
+def test_a_bad_request_is_blocked_by_the_first_task(
+    healthy: Rehearsed, bad_runs: dict[str, tuple[str, str, str]], name: str
+) -> None:
+    run_id, environment, release_id = bad_runs[name]
     assert _ended(healthy, run_id) == "failed"
-    states = {ti["task_id"]: ti["state"] for ti in user.task_instances(run_id)}
+    states = {ti["task_id"]: ti["state"] for ti in healthy.user("reader").task_instances(run_id)}
     assert states["plan.accept_request"] == "failed"
     assert "success" not in states.values()
-    folder = healthy.root / ".artifacts" / "monitoring" / str(conf["environment"]) / str(conf["release_id"])
+    folder = healthy.root / ".artifacts" / "monitoring" / environment / release_id
     record = json.loads((folder / "exit-state.json").read_text())
     assert record["exit_state"] == "BLOCKED"
-    assert words in record["reason"]
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        pytest.param('{"release_id": ', "post-deployment-validation.json", id="half-written"),
-        pytest.param("status: passed", "post-deployment-validation.json", id="not-json"),
-    ],
-)
-def test_evidence_that_cannot_be_read_is_blocked(
-    healthy: Rehearsed, tmp_path: Path, text: str, words: str
-) -> None:
-    params = _params(healthy)
-    source = Path(str(params["evidence_uri"]).removeprefix("file://"))
-    for document in source.glob("*.*"):
-        (tmp_path / document.name).write_bytes(document.read_bytes())
-    (tmp_path / "post-deployment-validation.json").write_text(text)
-    conf = {**params, "release_id": f"bad-{time.time_ns()}", "evidence_uri": tmp_path.as_uri()}
-    run_id = f"deploy-bad-{time.time_ns()}"
-    assert healthy.user("release-orchestrator").trigger(run_id, conf).status_code == 200
-    assert _ended(healthy, run_id) == "failed"
-    folder = healthy.root / ".artifacts" / "monitoring" / "production" / str(conf["release_id"])
-    record = json.loads((folder / "exit-state.json").read_text())
-    assert record["exit_state"] == "BLOCKED"
-    assert words in record["reason"]
+    assert BAD_REQUESTS[name][1] in record["reason"]
 
 
 def test_the_night_over_the_active_release_is_green(healthy: Rehearsed) -> None:

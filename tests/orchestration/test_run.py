@@ -63,7 +63,8 @@ def test_an_event_is_recorded_once_per_key(run):
     run.record("looked", verdict="NO_GO")
     run.record("looked", "another-key", verdict="NO_GO")
 
-    assert sorted((event["key"], event["verdict"]) for event in run.trail.events()) == [
+    keys = {event["key"].split(".", 1)[1]: event["verdict"] for event in run.trail.events()}
+    assert sorted(keys.items()) == [
         ("another-key", "NO_GO"),
         ("some_group.some_task", "GO"),
     ]
@@ -87,3 +88,34 @@ def test_a_new_run_of_a_release_makes_its_own_promises(run, clock):
     again = ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2"))
 
     assert again.moment_once("window-end", clock.forward(days=1)) == clock.moment
+
+
+def test_a_second_run_of_a_release_that_is_still_watched_is_refused(run):
+    run.begin()
+    second = ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2"))
+
+    with pytest.raises(InvalidInputError, match="watched by another run"):
+        second.begin()
+
+    assert run.owner()["run_id"] == run.run_id
+
+
+def test_a_run_after_the_earlier_one_has_ended_begins_without_its_notes(run):
+    run.begin()
+    run.store.write_json("records/gate-1.json", {"verdict": "GO"})
+    run.end()
+    second = ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2"))
+
+    second.begin()
+
+    assert not run.store.exists("records/gate-1.json")
+    assert second.owner()["run_id"] == "deploy-d-2"
+
+
+def test_a_retried_first_task_keeps_the_notes_of_its_own_run(run):
+    run.begin()
+    run.store.write_json("records/gate-1.json", {"verdict": "GO"})
+
+    run.begin()
+
+    assert run.store.exists("records/gate-1.json")

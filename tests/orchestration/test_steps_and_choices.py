@@ -7,6 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from release_watch.errors import BackendError, InvalidInputError
 from release_watch.orchestration.operators.branch import Choice
 from release_watch.orchestration.operators.step import Step
+from release_watch.orchestration.run import ProtocolRun
 from release_watch.verdict import ExitState
 from tests.orchestration.fakes import context
 
@@ -48,13 +49,22 @@ def test_a_server_that_is_away_is_left_to_airflows_retries(run):
     assert run.stops() == []
 
 
-def test_after_a_stop_no_step_acts(run):
-    run.halt(ExitState.BLOCKED, "no telemetry")
+def test_after_a_stop_of_another_task_no_step_acts(run):
+    ProtocolRun.of(context("another.task")).halt(ExitState.BLOCKED, "no telemetry")
 
     with pytest.raises(AirflowSkipException, match="BLOCKED: no telemetry"):
         Step(action=write_something).execute(context())
 
     assert not run.store.exists("thing.md")
+
+
+def test_a_cleared_step_takes_its_own_stop_back_and_acts(run):
+    run.halt(ExitState.BLOCKED, "no telemetry")
+
+    Step(action=write_something).execute(context())
+
+    assert run.stops() == []
+    assert run.store.exists("thing.md")
 
 
 def test_params_that_are_no_release_reach_no_action(artifacts):

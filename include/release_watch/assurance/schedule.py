@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from release_watch.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from release_watch.artifacts.models import ObservabilitySchedule, ScheduledCheck
     from release_watch.catalog.config import Config

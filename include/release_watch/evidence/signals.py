@@ -46,6 +46,8 @@ def flags_state(status: int, body: Any) -> SignalState:
     flags = body.get("flags")
     if not isinstance(flags, list):
         return SignalState(SignalStatus.WAITING, "the feature-flag status has no list 'flags'")
+    if not all(isinstance(flag, dict) for flag in flags):
+        return SignalState(SignalStatus.WAITING, "the feature-flag status lists something that is no flag")
     inactive = [str(flag.get("name")) for flag in flags if flag.get("state") != "active"]
     if inactive:
         return SignalState(SignalStatus.WAITING, f"feature flags not yet active: {', '.join(inactive)}")

@@ -12,6 +12,14 @@ from release_watch.verdict import ExitState
 
 LAST_GATE = 4
 ALL_GATES = (1, 2, 3, LAST_GATE)
+GATE_OVER = {
+    "phase_1_instrumentation": 1,
+    "phase_2_activation": 2,
+    "baseline_window": 3,
+    "phase_3_assurance": 3,
+    "phase_4_handoff": 4,
+}
+"""The gate that judges what the tasks of a group made."""
 
 
 def exit_record(
@@ -26,7 +34,8 @@ def exit_record(
     """Return the exit state of a run.
 
     The first stop that a step noted decides. Without one the run is COMPLETED only if all four gates
-    let it pass and no task failed; anything else is ABORTED, and names the task to look at.
+    let it pass; a task that failed counts unless the gate over its group passed on artifacts made afresh.
+    Anything else is ABORTED, and names the task to look at.
 
     Args:
         release: the release.
@@ -58,22 +67,31 @@ def _conclusion(
     if stops:
         first = stops[0]
         return ExitState(first["exit_state"]), str(first["reason"]), tuple(first.get("next_steps", ()))
-    failed = sorted(task for task, state in task_states.items() if state == "failed")
+    passed = {gate.gate for gate in gates if gate.verdict.proceeds}
+    failed = [
+        task for task, state in sorted(task_states.items()) if state == "failed" and not _healed(task, passed)
+    ]
     if failed:
         return (
             ExitState.ABORTED,
             f"task {failed[0]} failed",
             (f"Read the log of {failed[0]}, mend the cause, then clear the task to go on from there.",),
         )
-    passed = {gate.gate for gate in gates if gate.verdict.proceeds}
-    missing = [number for number in ALL_GATES if number not in passed]
-    if missing and not release.shadow:
+    undecided = [number for number in ALL_GATES if number not in {gate.gate for gate in gates}]
+    refused = [number for number in ALL_GATES if number not in passed]
+    if undecided or (refused and not release.shadow):
         return (
             ExitState.ABORTED,
-            f"the run ended before Gate {missing[0]} was passed",
+            f"the run ended before Gate {(undecided or refused)[0]} was passed",
             ("Look for the first task that was skipped or failed in the grid view.",),
         )
-    if release.shadow and missing:
-        blocked = ", ".join(f"Gate {number}" for number in missing)
+    if refused:
+        blocked = ", ".join(f"Gate {number}" for number in refused)
         return ExitState.COMPLETED, f"shadow mode: would have been stopped at {blocked}", ()
     return ExitState.COMPLETED, "all four gates passed and the package was handed over", ()
+
+
+def _healed(task: str, passed: set[int]) -> bool:
+    """Return whether the gate over the task's group passed after it failed, on artifacts made afresh."""
+    group, _, name = task.partition(".")
+    return GATE_OVER.get(group) in passed and not name.startswith("gate_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from release_watch.clock import now, rfc3339
+from release_watch.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from release_watch.verdict import ExitState
 
 log = logging.getLogger("release_watch")
+
+RECORDS = "records/"
+OWNER = f"{RECORDS}run.json"
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,44 @@ class ProtocolRun:
 
         return AuditTrail(self.store)
 
+    @cached_property
+    def key(self) -> str:
+        """What tells this run's notes from those of another run of the same release."""
+        return hashlib.sha256(self.run_id.encode()).hexdigest()[:8]
+
     def record(self, event: str, key: str | None = None, **details: Any) -> None:
         """Put ``event`` into the audit trail once, under ``key`` (the task by default)."""
-        self.trail.record(key or self.task_id, event, task=self.task_id, run_id=self.run_id, **details)
+        self.trail.record(
+            f"{self.key}.{key or self.task_id}", event, task=self.task_id, run_id=self.run_id, **details
+        )
+
+    def begin(self) -> None:
+        """Claim the release's folder for this run, and take away the notes of an earlier run.
+
+        What the earlier run decided stays in the audit trail.
+
+        Raises:
+            InvalidInputError: if another run still watches this release.
+        """
+        owner = self.owner()
+        if owner.get("run_id") == self.run_id:
+            return
+        if owner and "closed_at" not in owner:
+            message = "is watched by another run; wait until it has ended, or mark it as failed"
+            raise InvalidInputError(
+                [f"release_id: {self.release.release_id!r}: {message}: {owner['run_id']}"]
+            )
+        for name in self.store.names("records/"):
+            self.store.remove(name)
+        self.store.write_json(OWNER, {"run_id": self.run_id, "begun_at": rfc3339(now())})
+
+    def owner(self) -> dict[str, Any]:
+        """Return which run the release's folder belongs to; empty if none has claimed it."""
+        return dict(json.loads(self.store.read_bytes(OWNER))) if self.store.exists(OWNER) else {}
+
+    def end(self) -> None:
+        """Give the release's folder free for another run."""
+        self.store.write_json(OWNER, {**self.owner(), "closed_at": rfc3339(now())})
 
     def halt(
         self, exit_state: ExitState, reason: str, *, next_steps: tuple[str, ...] = ()
@@ -92,29 +132,56 @@ class ProtocolRun:
             "at": rfc3339(now()),
             "next_steps": list(next_steps),
         }
-        self.store.write_json(f"stops/{self.task_id}.json", stop)
-        self.record(f"run ends {exit_state}", f"stop-{self.task_id}", reason=reason)
+        self.store.write_json(self._stop, stop)
+        self.record(f"run ends {exit_state}", f"stop-{self.task_id}-{now():%Y%m%dT%H%M%S}", reason=reason)
         log.error("[ERROR] %s: %s", exit_state, reason)
         for step in next_steps:
             log.error("Next: %s", step)
         return AirflowFailException(f"{exit_state}: {reason}")
 
+    def withdraw_stop(self) -> bool:
+        """Take back the stop of this very task, which somebody has cleared; return whether there was one."""
+        stopped = self.store.exists(self._stop)
+        if stopped:
+            self.store.remove(self._stop)
+            self.record("stop withdrawn", f"withdrawn-{self.task_id}-{now():%Y%m%dT%H%M%S}")
+        return stopped
+
+    @property
+    def _stop(self) -> str:
+        return f"stops/{self.key}.{self.task_id}.json"
+
     def stops(self) -> list[dict[str, Any]]:
-        """Return the notes that :meth:`halt` left, oldest first."""
-        notes = [json.loads(self.store.read_bytes(name)) for name in self.store.names("stops/")]
-        return sorted(notes, key=lambda note: str(note["at"]))
+        """Return the notes that :meth:`halt` left in this run, oldest first."""
+        names = self.store.names(f"stops/{self.key}.")
+        return sorted((json.loads(self.store.read_bytes(name)) for name in names), key=_at)
 
     def once(self, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the record ``name``, writing ``content`` first if it is not there yet.
+        """Return the record ``name`` of this run, writing ``content`` first if it is not there yet.
 
         What was promised first holds: a retry or a restart reads the same times again.
         """
-        path = f"records/{name}.json"
+        path = f"{RECORDS}{self.key}.{name}.json"
         if not self.store.exists(path):
             self.store.write_json(path, dict(content))
-        stored: dict[str, Any] = json.loads(self.store.read_bytes(path))
-        return stored
+        return dict(json.loads(self.store.read_bytes(path)))
+
+    def kept(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """Return the records of this run whose names start with ``prefix``, by name."""
+        start = f"{RECORDS}{self.key}."
+        return {
+            name.removeprefix(start).removesuffix(".json"): json.loads(self.store.read_bytes(name))
+            for name in self.store.names(start + prefix)
+        }
 
     def moment_once(self, name: str, moment: datetime) -> datetime:
         """Return the moment recorded under ``name``, recording ``moment`` if there is none."""
         return datetime.fromisoformat(self.once(name, {"at": rfc3339(moment)})["at"])
+
+    def forget(self, name: str) -> None:
+        """Take back the record ``name``, so that it is written anew."""
+        self.store.remove(f"{RECORDS}{self.key}.{name}.json")
+
+
+def _at(note: Mapping[str, Any]) -> str:
+    return str(note["at"])

@@ -7,7 +7,12 @@ from typing import Any
 import aiohttp
 from airflow.providers.http.hooks.http import HttpAsyncHook, SessionConfig
 
-from release_watch.orchestration.hooks.transport import DEFAULT_TIMEOUT_SECONDS, ServerHook, request_headers
+from release_watch.orchestration.hooks.transport import (
+    DEFAULT_TIMEOUT_SECONDS,
+    ServerHook,
+    request_headers,
+    without_credentials_in_host,
+)
 from release_watch.transport import Answer
 
 
@@ -17,7 +22,7 @@ class AsyncServerHook(HttpAsyncHook):
     async def config(self) -> SessionConfig:
         """Return address, headers and credentials; the connection is read once."""
         if not self._config:
-            connection = await self.aget_connection(self.http_conn_id)
+            connection = without_credentials_in_host(await self.aget_connection(self.http_conn_id))
             extra = connection.extra_dejson
             base = ServerHook("GET", connection)
             base._set_base_url(connection)

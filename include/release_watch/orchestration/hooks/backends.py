@@ -81,7 +81,11 @@ class AirflowBackends:
 
     def orchestrator(self) -> Transport:
         """Return the release orchestrator."""
-        return self._transport(self._conn_id("release_orchestrator"), "deployment status and rollback")
+        return self._transport(self.orchestrator_connection(), "deployment status and rollback")
+
+    def orchestrator_connection(self) -> str:
+        """Return the name of the release orchestrator's connection, for triggers."""
+        return self._conn_id("release_orchestrator")
 
     def promtool(self) -> Path:
         """Return Prometheus' ``promtool``."""

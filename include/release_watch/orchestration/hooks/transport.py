@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_codec
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlencode
 
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
@@ -35,7 +36,29 @@ def find_connection(conn_id: str, needed_for: str) -> Connection:
         connection: Connection = HttpHook.get_connection(conn_id)
     except AirflowNotFoundException as error:
         raise NotConfiguredError(conn_id, needed_for) from error
-    return connection
+    return without_credentials_in_host(connection)
+
+
+def without_credentials_in_host(connection: Connection) -> Connection:
+    """Return ``connection`` with a ``user:password@`` of its host moved to login and password.
+
+    Addresses stand in proofs, messages and artifacts; credentials must not.
+    """
+    scheme, separator, rest = (connection.host or "").partition("://")
+    userinfo, at, host = rest.rpartition("@")
+    if not separator or not at:
+        return connection
+    user, _, password = userinfo.partition(":")
+    return Connection(
+        conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
+        host=f"{scheme}://{host}",
+        schema=connection.schema,
+        port=connection.port,
+        login=connection.login or unquote(user),
+        password=connection.password or unquote(password),
+        extra=connection.extra,
+    )
 
 
 def request_headers(connection: Connection) -> dict[str, str]:
@@ -147,8 +170,6 @@ class ConnectionTransport:
 def _with_query(path: str, params: Mapping[str, Any] | None) -> str:
     if not params:
         return path
-    from urllib.parse import urlencode
-
     return f"{path}?{urlencode(dict(params), doseq=True)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from release_watch.clock import now, rfc3339
-from release_watch.errors import NotConfiguredError
+from release_watch.errors import BackendError, NotConfiguredError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +50,15 @@ def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...
 def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:
     from release_watch.orchestration.hooks.transport import find_connection
 
-    find_connection(APPRISE, "notices to people")
+    connection = find_connection(APPRISE, "notices to people")
+    import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
 
-    AppriseHook(apprise_conn_id=APPRISE).notify(body=text, title=subject, tag=role)
+    # Not through the hook's own notify: it drops Apprise's word on whether anybody got the notice.
+    channels = apprise.Apprise()
+    AppriseHook(apprise_conn_id=APPRISE).set_config_from_conn(connection, channels)
+    if not channels.notify(body=text, title=subject, tag=role):
+        raise BackendError("Apprise", f"no channel of the tag {role!r} in {APPRISE} took the notice")
     return [f"{person.user} through Apprise" for person in people]
 
 

@@ -42,6 +42,7 @@ class Step(BaseOperator):
     def execute(self, context: Context) -> str | None:
         """Call the action, unless the run has already ended."""
         run = ProtocolRun.of(context)
+        run.withdraw_stop()
         stops = run.stops()
         if stops:
             raise AirflowSkipException(f"The run ended {stops[0]['exit_state']}: {stops[0]['reason']}")

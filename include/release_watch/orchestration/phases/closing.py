@@ -36,6 +36,11 @@ class CloseRun(BaseOperator):
             run = ProtocolRun.of(context)
         except InvalidInputError as error:
             raise AirflowFailException(f"{ExitState.BLOCKED}: the request was refused: {error}") from error
+        owner = run.owner()
+        if owner.get("run_id", run.run_id) != run.run_id:  # what it wrote is not ours to close
+            raise AirflowFailException(
+                "; ".join(stop["reason"] for stop in run.stops()) or "nothing was done"
+            )
         record = self._conclude(context, run)
         if record.exit_state is not ExitState.COMPLETED:
             raise AirflowFailException(f"{record.exit_state}: {record.reason}")
@@ -61,8 +66,15 @@ class CloseRun(BaseOperator):
             told += tell(run, role, subject, record.reason)
         record = record.model_copy(update={"notified": tuple(told) or ("nobody",)})
         written = run.store.write_json(EXIT_STATE, record)
-        run.record("run closed", exit_state=record.exit_state, reason=record.reason, uri=written.uri)
+        run.record(
+            "run closed",
+            f"closed-{now():%Y%m%dT%H%M%S%f}",
+            exit_state=record.exit_state,
+            reason=record.reason,
+            uri=written.uri,
+        )
         self._clean_up(run, record)
+        run.end()
         sealed = run.trail.seal()
         update_status(run, record.exit_state.value)
         log.info("%s: %s", record.exit_state, record.reason)

@@ -61,8 +61,8 @@ def error_lines(number: int, run: ProtocolRun) -> list[str]:
 def escalate_findings(run: ProtocolRun, findings: tuple[Finding, ...], response: Response) -> None:
     """Tell the person on call and the leads about each open finding once, and file a ticket."""
     concerned = [finding for finding in findings if finding.finding_id in response.findings]
-    seen = run.store.names("records/escalated-")
-    new = [f for f in concerned if f"records/escalated-{f.finding_id}.json" not in seen]
+    seen = run.kept("escalated-")
+    new = [finding for finding in concerned if f"escalated-{finding.finding_id}" not in seen]
     if not new:
         return
     subject = f"{len(new)} findings since release {run.release.release_id} in {run.release.environment}"

@@ -74,10 +74,7 @@ def package_links(run: ProtocolRun) -> dict[str, str]:
         "alert_log": run.store.uri_of("alert-test-results.json"),
         "results": run.store.uri_of("monitoring-results.json"),
     }
-    for name in run.store.names("records/ticket-"):
-        ticket = json.loads(run.store.read_bytes(name))
-        links[name.removeprefix("records/").removesuffix(".json")] = ticket["reference"]
-    return links
+    return links | {name: ticket["reference"] for name, ticket in run.kept("ticket-").items()}
 
 
 MILESTONES = {

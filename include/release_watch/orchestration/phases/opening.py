@@ -28,6 +28,7 @@ def accept_request(run: ProtocolRun) -> str:
     from release_watch.catalog.config import check_release
     from release_watch.release import Release
 
+    run.begin()
     conf = dict(getattr(get_current_context()["dag_run"], "conf", None) or {})
     unknown = sorted(set(conf) - set(Release.model_fields))
     if unknown:

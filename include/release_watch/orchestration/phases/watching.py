@@ -161,7 +161,7 @@ def planned_response(run: ProtocolRun, findings: tuple[Finding, ...]) -> Respons
 
 def extensions(run: ProtocolRun) -> int:
     """Return how often the window was extended."""
-    return len(run.store.names("records/extension-"))
+    return len(run.kept("extension-"))
 
 
 def extend_window(run: ProtocolRun, window: Span) -> bool:

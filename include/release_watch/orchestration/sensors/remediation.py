@@ -35,6 +35,8 @@ class RemediationSensor(BaseSensorOperator):
             log.info("Shadow mode: Gate %d would have blocked here", self.gate)
             return "shadow"
         policy = run.config.policies.remediation
+        if run.withdraw_stop():  # somebody cleared this task: the time to mend it begins anew
+            run.forget(f"remediation-gate-{self.gate}")
         deadline = run.moment_once(f"remediation-gate-{self.gate}", now() + policy.deadline)
         return self._wait(run, deadline)
 

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 
 from release_watch.clock import in_words, now, rfc3339
-from release_watch.evidence.signals import SIGNALS, SignalState, SignalStatus
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.storage import CONNECTION_VARIABLE
-from release_watch.orchestration.triggers.signals import (
-    DocumentsTrigger,
-    HttpSignalTrigger,
-    documents_state,
-    event_payload,
-)
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
@@ -25,7 +18,8 @@ if TYPE_CHECKING:
     from airflow.sdk.exceptions import AirflowFailException
     from airflow.triggers.base import BaseTrigger
 
-ORCHESTRATOR = "release_orchestrator_default"
+    from release_watch.evidence.signals import SignalState
+
 NOTIFY = ("Tell the Operations Lead and the Technical Lead.",)
 
 
@@ -45,8 +39,12 @@ class UpstreamSignalSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> str:
         """Return the signal's message if it is there, else defer."""
+        from release_watch.orchestration.triggers.signals import event_payload
+
         run = ProtocolRun.of(context)
         waiting = run.config.policies.signals
+        if run.withdraw_stop():  # somebody cleared this task
+            run.forget(f"deadline-{self.task_id}")
         deadline = run.moment_once(f"deadline-{self.task_id}", now() + waiting.deadline)
         state = self._first_look(run)
         event = event_payload(state, now(), deadline)
@@ -60,6 +58,8 @@ class UpstreamSignalSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, str]) -> str:
         """Return when the signal is there; a refused or missing signal ends the run as BLOCKED."""
+        from release_watch.evidence.signals import SignalStatus
+
         run = ProtocolRun.of(context)
         if event["status"] == SignalStatus.READY:
             log.info("%s", event["message"])
@@ -68,12 +68,16 @@ class UpstreamSignalSensor(BaseSensorOperator):
         raise self._blocked(run, event)
 
     def _first_look(self, run: ProtocolRun) -> SignalState:
+        from release_watch.evidence.signals import SignalState, SignalStatus
+
         try:
             return self.look(run)
         except Exception as error:  # the trigger goes on looking until the deadline
             return SignalState(SignalStatus.WAITING, f"{type(error).__name__}: {error}")
 
     def _blocked(self, run: ProtocolRun, event: dict[str, str]) -> AirflowFailException:
+        from release_watch.evidence.signals import SignalStatus
+
         if event["status"] == SignalStatus.REFUSED:
             return run.halt(
                 ExitState.BLOCKED,
@@ -100,14 +104,18 @@ class HttpSignalSensor(UpstreamSignalSensor):
 
     def look(self, run: ProtocolRun) -> SignalState:
         """Ask the orchestrator once."""
+        from release_watch.evidence.signals import SIGNALS
+
         path = f"/deployments/{run.release.deployment_id}/{self.signal}"
         answer = run.backends.orchestrator().request("GET", path)
         return SIGNALS[self.signal](answer.status, answer.body)
 
     def trigger(self, run: ProtocolRun, poll_seconds: float, deadline: str) -> BaseTrigger:
         """Return the trigger that goes on asking."""
+        from release_watch.orchestration.triggers.signals import HttpSignalTrigger
+
         return HttpSignalTrigger(
-            conn_id=ORCHESTRATOR,
+            conn_id=run.backends.orchestrator_connection(),
             signal=self.signal,
             deployment_id=run.release.deployment_id,
             poll_seconds=poll_seconds,
@@ -120,10 +128,14 @@ class DocumentsSensor(UpstreamSignalSensor):
 
     def look(self, run: ProtocolRun) -> SignalState:
         """List the folder once."""
+        from release_watch.orchestration.triggers.signals import documents_state
+
         return documents_state(run.release.evidence_uri, _conn_id())
 
     def trigger(self, run: ProtocolRun, poll_seconds: float, deadline: str) -> BaseTrigger:
         """Return the trigger that goes on listing."""
+        from release_watch.orchestration.triggers.signals import DocumentsTrigger
+
         return DocumentsTrigger(
             evidence_uri=run.release.evidence_uri,
             conn_id=_conn_id(),
