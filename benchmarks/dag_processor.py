@@ -79,8 +79,9 @@ def main(argument: str) -> None:
     os.dup2(2, 1)
     dag_file = Path(argument)
     become_dag_processor(dag_file)
-    for line in ("ready", *sys.stdin):
-        print(line if line == "ready" else parse_in_child(dag_file), file=answers, flush=True)
+    print("ready", file=answers, flush=True)
+    for _ in sys.stdin:
+        print(parse_in_child(dag_file), file=answers, flush=True)
 
 
 if __name__ == "__main__":

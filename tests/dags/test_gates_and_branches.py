@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 
 from release_watch.orchestration.operators.branch import Choice
-from release_watch.orchestration.phases import activation, gate, opening, watching
-from release_watch.orchestration.phases.checks import TABLES
-from release_watch.orchestration.phases.escalation import ROLES
+from release_watch.orchestration.phases import gate
 from release_watch.orchestration.sensors.remediation import RemediationSensor
+from release_watch.orchestration.steps import alert_test, opening, watching
+from release_watch.orchestration.steps.checks import TABLES
+from release_watch.orchestration.steps.escalation import ROLES
 from release_watch.response.policy import Action
 from release_watch.verdict import Verdict
 
@@ -130,21 +131,21 @@ class Run:
 def test_the_plan_is_followed_only_when_granted(answer, target, says):
     says(opening, answer)
 
-    assert opening._choose(Run()) == target
+    assert opening.choose_after_review(Run()) == target
 
 
 @pytest.mark.parametrize(("answer", "target"), [(True, "fire_drill"), (False, "alert_test_declined")])
 def test_the_drill_is_fired_only_when_granted(answer, target, says):
-    says(activation, answer)
+    says(alert_test, answer)
 
-    assert activation._choose_alert_test(Run()) == target
+    assert alert_test.choose_alert_test(Run()) == target
 
 
 @pytest.mark.parametrize(("answer", "target"), [(True, "roll_back"), (False, "keep_watching")])
 def test_the_release_is_rolled_back_only_when_granted(answer, target, says):
     says(watching, answer)
 
-    assert watching._choose_after_question(Run()) == target
+    assert watching.choose_after_question(Run()) == target
 
 
 def test_in_shadow_mode_a_question_rolls_nothing_back(says):
@@ -152,7 +153,7 @@ def test_in_shadow_mode_a_question_rolls_nothing_back(says):
     run = Run()
     run.release = type("release", (), {"shadow": True})
 
-    assert watching._choose_after_question(run) == "keep_watching"
+    assert watching.choose_after_question(run) == "keep_watching"
 
 
 @pytest.mark.parametrize("verdict", Verdict)

@@ -7,7 +7,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 
 from release_watch.catalog.config import load_config
 from release_watch.orchestration.operators.approval import ApprovalRequest
-from release_watch.orchestration.phases.handing_over import SIGNERS
+from release_watch.orchestration.steps.handing_over import SIGNERS
 
 QUESTIONS = {
     "plan.review_plan": "sre",

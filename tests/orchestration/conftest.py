@@ -19,9 +19,9 @@ TIMED = (
     "sensors.signals",
     "triggers.signals",
     "notifiers.people",
-    "phases.checks",
+    "steps.checks",
     "phases.closing",
-    "phases.watching",
+    "steps.watching",
 )
 
 

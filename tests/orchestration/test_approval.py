@@ -10,8 +10,9 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from release_watch.artifacts.models import Approval
 from release_watch.artifacts.store import ArtifactMissingError
 from release_watch.errors import InvalidInputError
-from release_watch.orchestration.operators.approval import Acknowledgement, ApprovalRequest, granted
+from release_watch.orchestration.operators.approval import Acknowledgement, ApprovalRequest
 from release_watch.orchestration.run import ProtocolRun
+from release_watch.orchestration.steps.answers import granted
 from tests.orchestration.fakes import START, context
 
 TASK = "plan.review_plan"

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from release_watch.errors import BackendError, ReleaseWatchError
-from release_watch.orchestration.phases import checks, escalation
-from release_watch.orchestration.phases.checks import decide, gate_records, last_decision, refresh
-from release_watch.orchestration.phases.escalation import error_lines, escalate_gate, file_ticket
+from release_watch.orchestration.steps import checks, escalation
+from release_watch.orchestration.steps.checks import decide, refresh
+from release_watch.orchestration.steps.decisions import gate_records, last_decision
+from release_watch.orchestration.steps.escalation import error_lines, escalate_gate, file_ticket
 from release_watch.verdict import Decision, Objective, Verdict
 
 

@@ -27,7 +27,7 @@ def gate(monkeypatch):
     """Scripts the gate's decisions and collects what was done, in order."""
     script, done = [], []
     monkeypatch.setattr(
-        "release_watch.orchestration.phases.checks.refresh",
+        "release_watch.orchestration.sensors.remediation.refresh",
         lambda number, _run: done.append(("refresh", number)),
     )
 
@@ -35,7 +35,7 @@ def gate(monkeypatch):
         done.append(("decide", number))
         return script.pop(0)
 
-    monkeypatch.setattr("release_watch.orchestration.phases.checks.decide", decide)
+    monkeypatch.setattr("release_watch.orchestration.sensors.remediation.decide", decide)
     return script, done
 
 

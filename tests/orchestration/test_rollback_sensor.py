@@ -4,8 +4,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from release_watch.artifacts.models import Finding, FindingState, MonitoringResults, Severity, Window
-from release_watch.orchestration.phases.watching import RESULTS
 from release_watch.orchestration.sensors.rollback import LOOK_EVERY, PATIENCE, ROLLBACK, RollbackSensor
+from release_watch.orchestration.steps.watching import RESULTS
 from release_watch.verdict import Verdict
 from tests.orchestration.fakes import START, context
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release_watch.artifacts.models import BaselineMetrics, Window
-from release_watch.orchestration.phases.watching import Outcome
 from release_watch.orchestration.run import ProtocolRun
 from release_watch.orchestration.sensors.window import BaselineWindowSensor, next_review
+from release_watch.orchestration.steps.watching import Outcome
 from release_watch.verdict import Verdict
 from tests.orchestration.fakes import START, context
 
@@ -64,7 +64,7 @@ def reviews(monkeypatch):
         seen.append(window)
         return script.pop(0) if script else CALM
 
-    monkeypatch.setattr("release_watch.orchestration.phases.watching.review_release", review)
+    monkeypatch.setattr("release_watch.orchestration.steps.watching.review_release", review)
     return script, seen
 
 
@@ -85,7 +85,7 @@ def baselines(monkeypatch):
             metrics=(),
         )
 
-    monkeypatch.setattr("release_watch.orchestration.phases.watching.captured_baseline", captured_baseline)
+    monkeypatch.setattr("release_watch.orchestration.steps.watching.captured_baseline", captured_baseline)
     return script
 
 

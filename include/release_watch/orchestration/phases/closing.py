@@ -11,11 +11,11 @@ from release_watch import texts
 from release_watch.clock import now
 from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.orchestration.notifiers.people import tell
-from release_watch.orchestration.phases.activation import READ_BACK_WITHIN
-from release_watch.orchestration.phases.checks import gate_records
-from release_watch.orchestration.phases.handing_over import update_status
-from release_watch.orchestration.phases.watching import baseline_rule_set
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.activation import READ_BACK_WITHIN
+from release_watch.orchestration.steps.decisions import gate_records
+from release_watch.orchestration.steps.handing_over import update_status
+from release_watch.orchestration.steps.watching import baseline_rule_set
 from release_watch.orchestration.storage import artifact_root
 from release_watch.verdict import ExitState
 

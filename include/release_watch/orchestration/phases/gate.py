@@ -14,10 +14,11 @@ from airflow.sdk import TaskGroup, TriggerRule, chain
 
 from release_watch.orchestration.operators.branch import Choice
 from release_watch.orchestration.operators.step import Step
-from release_watch.orchestration.phases.checks import decide, last_decision
-from release_watch.orchestration.phases.escalation import escalate_gate
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.sensors.remediation import RemediationSensor
+from release_watch.orchestration.steps.checks import decide
+from release_watch.orchestration.steps.decisions import last_decision
+from release_watch.orchestration.steps.escalation import escalate_gate
 from release_watch.texts import phase_complete
 
 if TYPE_CHECKING:

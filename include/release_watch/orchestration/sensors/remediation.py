@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator
 
 from release_watch.clock import in_words, now, rfc3339
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.checks import decide, refresh
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ class RemediationSensor(BaseSensorOperator):
 
     def check_again(self, context: Context, event: Any = None) -> str:  # noqa: ARG002 - the trigger's moment
         """Refresh what the gate looks at and decide again."""
-        from release_watch.orchestration.phases.checks import decide, refresh
-
         run = ProtocolRun.of(context)
         deadline = run.moment_once(f"remediation-gate-{self.gate}", now())
         refresh(self.gate, run)

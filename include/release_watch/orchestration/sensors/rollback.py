@@ -11,6 +11,7 @@ from airflow.sdk import BaseSensorOperator
 from release_watch.clock import in_words, now
 from release_watch.errors import BackendError
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.watching import ROLLBACK, rollback_reason
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from release_watch.response.rollback import RollbackTicket
 
-ROLLBACK = "records/rollback.json"
 LOOK_EVERY = timedelta(seconds=5)
 PATIENCE = timedelta(minutes=30)
 
@@ -62,7 +62,6 @@ class RollbackSensor(BaseSensorOperator):
         return ticket
 
     def _ended(self, run: ProtocolRun, ticket: RollbackTicket) -> AirflowFailException:
-        from release_watch.orchestration.phases.watching import rollback_reason
         from release_watch.response.rollback import RollbackStatus
 
         reason = rollback_reason(run)

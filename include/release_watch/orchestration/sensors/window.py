@@ -11,11 +11,10 @@ from airflow.sdk import BaseSensorOperator
 from release_watch.clock import now, rfc3339
 from release_watch.orchestration.outlets import ISSUES_DETECTED, emit
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps import watching
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-    from release_watch.orchestration.phases.watching import Outcome
 
 
 class BaselineWindowSensor(BaseSensorOperator):
@@ -46,8 +45,6 @@ class BaselineWindowSensor(BaseSensorOperator):
 
     def review(self, context: Context, event: Any = None) -> str:  # noqa: ARG002 - the trigger's moment
         """Review the release once, then wait for the next review or return how the window ended."""
-        from release_watch.orchestration.phases import watching
-
         run = ProtocolRun.of(context)
         start = run.moment_once("window-start", now())
         end = self._end(run, start)
@@ -61,17 +58,15 @@ class BaselineWindowSensor(BaseSensorOperator):
             return self._wait(run, start, self._end(run, start))
         return self._end_with(context, run, outcome)
 
-    def _end_with(self, context: Context, run: ProtocolRun, outcome: Outcome) -> str:
+    def _end_with(self, context: Context, run: ProtocolRun, outcome: watching.Outcome) -> str:
         if outcome.open_findings:
             emit(context, ISSUES_DETECTED, run, findings=list(outcome.open_findings))
         return outcome.verdict.value
 
     def _end(self, run: ProtocolRun, start: datetime) -> datetime:
-        from release_watch.orchestration.phases.watching import extensions
-
         length = run.release.baseline_window
         promised = run.moment_once("window-end", start + length)
-        return promised + extensions(run) * length / 2
+        return promised + watching.extensions(run) * length / 2
 
     def _wait(self, run: ProtocolRun, start: datetime, end: datetime) -> NoReturn:
         moment = next_review(start, end, run.release.review_interval.total_seconds(), now())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.decisions import record_name
 from release_watch.verdict import Decision, Objective, Verdict
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from pydantic import BaseModel
-
-    from release_watch.artifacts.models import GateRecord
 
     ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -37,7 +36,7 @@ def decide(number: int, run: ProtocolRun) -> Decision:
     record = GateRecord(
         gate=number, verdict=decision.verdict, decided_at=moment, objectives=decision.objectives
     )
-    run.store.write_json(_record(number), record)
+    run.store.write_json(record_name(number), record)
     log.info("Gate %d: %s", number, decision.summary())
     run.record(
         f"gate {number} decided",
@@ -46,21 +45,6 @@ def decide(number: int, run: ProtocolRun) -> Decision:
         summary=decision.summary(),
     )
     return decision
-
-
-def last_decision(number: int, run: ProtocolRun) -> Decision:
-    """Return what gate ``number`` decided last."""
-    from release_watch.artifacts.models import GateRecord
-
-    record = run.store.read_model(_record(number), GateRecord)
-    return Decision(verdict=record.verdict, objectives=record.objectives)
-
-
-def gate_records(run: ProtocolRun) -> list[GateRecord]:
-    """Return the last decision of every gate that was reached."""
-    from release_watch.artifacts.models import GateRecord
-
-    return [run.store.read_model(name, GateRecord) for name in run.store.names("records/gate-")]
 
 
 def refresh(number: int, run: ProtocolRun) -> None:
@@ -72,13 +56,10 @@ def refresh(number: int, run: ProtocolRun) -> None:
             log.warning("%s: %s", action.__name__, error)
 
 
-def _record(number: int) -> str:
-    return f"records/gate-{number}.json"
-
-
 def _refreshers(number: int) -> list[Callable[[ProtocolRun], object]]:
-    from release_watch.orchestration.phases import (
+    from release_watch.orchestration.steps import (
         activation,
+        alert_test,
         assuring,
         handing_over,
         instrumentation,
@@ -92,7 +73,7 @@ def _refreshers(number: int) -> list[Callable[[ProtocolRun], object]]:
             activation.activate_rules,
             activation.activate_dashboards,
             activation.update_runbook,
-            activation.drill_again,
+            alert_test.drill_again,
         ]
     if number == 3:
         return [
@@ -116,7 +97,7 @@ def _text(run: ProtocolRun, name: str) -> str | None:
 def _gate_1(run: ProtocolRun) -> pd.DataFrame:
     from release_watch.artifacts.models import InstrumentationAudit
     from release_watch.gates.tables import gate_1_table
-    from release_watch.orchestration.phases.instrumentation import AUDIT, REQUIREMENTS
+    from release_watch.orchestration.steps.instrumentation import AUDIT, REQUIREMENTS
 
     digest = run.store.digest(REQUIREMENTS).sha256 if run.store.exists(REQUIREMENTS) else None
     return gate_1_table(_there(run, AUDIT, InstrumentationAudit), digest, services=run.release.services)
@@ -125,12 +106,13 @@ def _gate_1(run: ProtocolRun) -> pd.DataFrame:
 def _gate_2(run: ProtocolRun) -> pd.DataFrame:
     from release_watch.artifacts.models import AlertTestResults, Approval
     from release_watch.gates.tables import gate_2_table
-    from release_watch.orchestration.phases import activation
+    from release_watch.orchestration.steps import activation
+    from release_watch.orchestration.steps.alert_test import ALERT_TEST
 
     rules = activation.active_rules(run) if run.store.exists(activation.RULES) else []
     boards = activation.dashboard_record(run)
     return gate_2_table(
-        _there(run, activation.ALERT_TEST, AlertTestResults),
+        _there(run, ALERT_TEST, AlertTestResults),
         critical=[service.name for service in run.services if service.tier == "critical"],
         rule_problems=activation.rule_problems(run),
         panels=boards.panels,
@@ -145,9 +127,9 @@ def _gate_3(run: ProtocolRun) -> pd.DataFrame:
     from release_watch.artifacts.models import BaselineMetrics, MonitoringResults, ObservabilitySchedule
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.gates.tables import gate_3_table
-    from release_watch.orchestration.phases.assuring import BACKLOG, SCHEDULE, TUNING
-    from release_watch.orchestration.phases.instrumentation import BASELINE
-    from release_watch.orchestration.phases.watching import RESULTS
+    from release_watch.orchestration.steps.assuring import BACKLOG, SCHEDULE, TUNING
+    from release_watch.orchestration.steps.instrumentation import BASELINE
+    from release_watch.orchestration.steps.watching import RESULTS
     from release_watch.orchestration.storage import artifact_root
 
     active = ActiveReleases(artifact_root()).all(run.release.environment)
@@ -165,7 +147,7 @@ def _gate_4(run: ProtocolRun) -> pd.DataFrame:
     from release_watch.artifacts.models import ApprovalRecord, Manifest
     from release_watch.gates.tables import gate_4_table
     from release_watch.handoff.package import changed_since_signed, digests
-    from release_watch.orchestration.phases.handing_over import APPROVALS, CHECKSUMS, MANIFEST
+    from release_watch.orchestration.steps.handing_over import APPROVALS, CHECKSUMS, MANIFEST
 
     signed = run.store.exists(CHECKSUMS)
     return gate_4_table(

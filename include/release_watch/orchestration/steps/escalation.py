@@ -8,8 +8,8 @@ from release_watch import texts
 from release_watch.clock import now, rfc3339
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.notifiers.people import tell
-from release_watch.orchestration.phases.checks import last_decision
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.decisions import last_decision
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import Finding
@@ -43,9 +43,9 @@ def escalate_gate(number: int, run: ProtocolRun) -> str:
 def error_lines(number: int, run: ProtocolRun) -> list[str]:
     """Return the fixed error texts that are true of a gate that did not pass."""
     from release_watch.coverage.audit import missing_critical
-    from release_watch.orchestration.phases.activation import ALERT_TEST, alert_test_results
-    from release_watch.orchestration.phases.handing_over import APPROVALS, approvals_recorded
-    from release_watch.orchestration.phases.instrumentation import AUDIT, coverage_audit
+    from release_watch.orchestration.steps.alert_test import ALERT_TEST, alert_test_results
+    from release_watch.orchestration.steps.handing_over import APPROVALS, approvals_recorded
+    from release_watch.orchestration.steps.instrumentation import AUDIT, coverage_audit
 
     if number == 1 and run.store.exists(AUDIT):
         return [texts.coverage_missing(service) for service in missing_critical(coverage_audit(run))]

@@ -1,0 +1,1 @@
+"""What the tasks of the protocol do: plain functions of the run, in the order of the phases."""

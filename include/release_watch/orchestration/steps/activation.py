@@ -1,0 +1,198 @@
+"""Phase 2: dashboards, alert rules and the runbook of the release, live and read back."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from release_watch import texts
+from release_watch.clock import now
+from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.storage import artifact_root
+from release_watch.verdict import Objective, Verdict
+
+if TYPE_CHECKING:
+    from release_watch.artifacts.models import BaselineMetrics
+    from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
+    from release_watch.slo.rulefile import RuleGroup
+
+RULES = "alert-rules.yaml"
+DASHBOARDS = "dashboard-config.md"
+DASHBOARD_RECORD = "records/dashboards.json"
+RULES_RECORD = "records/rules.json"
+RUNBOOK = "RUNBOOKS/monitoring-runbook.md"
+READ_BACK_WITHIN = timedelta(seconds=60)
+EVALUATIONS = 3
+"""Within so many evaluations every recording rule has a sample: some build on others."""
+
+
+def generate_rules(run: ProtocolRun) -> list[RuleGroup]:
+    """Return the alert and recording rules of this release, for the metrics its services expose now."""
+    from release_watch.slo.red import find_metric_names
+    from release_watch.slo.rules import rule_groups
+
+    return rule_groups(
+        run.config.slos,
+        run.services,
+        run.release,
+        runbook_url=run.store.uri_of(RUNBOOK),
+        dashboard_url=run.store.uri_of(DASHBOARDS),
+        metric_names=find_metric_names(run.services, run.backends),
+        interval=run.config.policies.rules.interval,
+        ticket_interval=run.config.policies.rules.ticket_interval,
+    )
+
+
+def active_rules(run: ProtocolRun) -> list[RuleGroup]:
+    """Return the rules that were activated."""
+    from release_watch.slo.rulefile import from_yaml
+
+    return from_yaml(run.store.read_text(RULES))
+
+
+def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) -> list[Dashboard]:
+    """Return the dashboards of this release, for the metrics its services expose now."""
+    from release_watch.dashboards.build import dashboards
+    from release_watch.slo.red import find_metric_names
+
+    names = find_metric_names(run.services, run.backends)
+    return dashboards(run.release, run.services, run.config.slos, baseline=baseline, metric_names=names)
+
+
+def activate_rules(run: ProtocolRun) -> str:
+    """Generate the alert rules, check them with promtool, load them into Prometheus and read them back."""
+    from release_watch.slo.activation import activate
+    from release_watch.slo.promtool import check_rules
+    from release_watch.slo.rulefile import to_yaml
+    from release_watch.slo.rules import rule_set_name
+
+    log.info(texts.PHASE_START[2])
+    text = to_yaml(generate_rules(run))
+    written = run.store.write_text(RULES, text)
+    check_rules(text, run.backends.promtool())
+    if run.release.shadow:
+        log.info("Shadow mode: would have activated %d bytes of rules; they would page", written.size_bytes)
+        return written.uri
+    activation = activate(
+        text, rule_set_name(run.release), run.backends, timeout=READ_BACK_WITHIN, supersedes=superseded(run)
+    )
+    run.store.write_json(RULES_RECORD, activation.model_dump(mode="json"))
+    run.record("alert rules activated", uri=written.uri, sha256=written.sha256, rules=activation.rules)
+    log.info("%d rules in %d groups are loaded and healthy", activation.rules, activation.groups)
+    return written.uri
+
+
+def superseded(run: ProtocolRun) -> list[str]:
+    """Return the rule-set names of earlier releases of these services, which this release replaces."""
+    from release_watch.assurance.registry import ActiveReleases
+
+    earlier = ActiveReleases(artifact_root()).superseded_by(run.release)
+    return [name for active in earlier for name in active.rules]
+
+
+def activate_dashboards(run: ProtocolRun) -> str:
+    """Build the dashboards, run every panel's query against live telemetry, and activate them."""
+    from release_watch.dashboards.activation import activate_dashboards as activate
+    from release_watch.dashboards.document import dashboard_config_markdown
+    from release_watch.dashboards.validation import check_panels
+    from release_watch.slo.activation import Activation
+
+    boards = built_dashboards(run)
+    patience = EVALUATIONS * run.config.policies.rules.ticket_interval
+    panels = check_panels(boards, run.backends.metrics(), patience=patience)
+    activations = activate(boards, run.backends, run.config.policies)
+    for activation in activations:
+        log.info("Dashboard %s: %s", activation.title, activation.reason)
+    run.store.write_json(
+        DASHBOARD_RECORD,
+        {
+            "panels": [panel.model_dump(mode="json") for panel in panels],
+            "dashboards": [activation.model_dump(mode="json") for activation in activations],
+        },
+    )
+    document = dashboard_config_markdown(
+        run.release,
+        run.services,
+        activations,
+        panels,
+        active_rules(run),
+        rules=run.store.read_model(RULES_RECORD, Activation) if run.store.exists(RULES_RECORD) else None,
+        metrics_url=run.backends.metrics().base_url,
+        generated_at=now(),
+    )
+    written = run.store.write_text(DASHBOARDS, document)
+    run.record("dashboards activated", uri=written.uri, sha256=written.sha256)
+    return written.uri
+
+
+def compare_in_dashboards(run: ProtocolRun, baseline: BaselineMetrics) -> None:
+    """Put the release's dashboards in place again, with the bands of its baseline."""
+    from release_watch.dashboards.activation import activate_dashboards as activate
+
+    for activation in activate(built_dashboards(run, baseline), run.backends, run.config.policies):
+        log.info("Dashboard %s, with baseline: %s", activation.title, activation.reason)
+
+
+class DashboardRecord(NamedTuple):
+    """What became of the dashboards and their panels, one objective each."""
+
+    panels: tuple[Objective, ...]
+    activations: tuple[DashboardActivation, ...]
+
+    @property
+    def dashboards(self) -> tuple[Objective, ...]:
+        """One objective per dashboard."""
+        return tuple(Objective(name=a.title, verdict=a.verdict, reason=a.reason) for a in self.activations)
+
+
+def dashboard_record(run: ProtocolRun) -> DashboardRecord:
+    """Return what the activation of the dashboards found; nothing if they were not activated."""
+    if not run.store.exists(DASHBOARD_RECORD):
+        return DashboardRecord((), ())
+    from release_watch.dashboards.models import DashboardActivation, PanelResult
+
+    stored = json.loads(run.store.read_bytes(DASHBOARD_RECORD))
+    return DashboardRecord(
+        tuple(_panel_objective(PanelResult.model_validate(panel)) for panel in stored["panels"]),
+        tuple(DashboardActivation.model_validate(board) for board in stored["dashboards"]),
+    )
+
+
+def _panel_objective(panel: PanelResult) -> Objective:
+    return Objective(
+        name=f"{panel.dashboard}: {panel.panel}",
+        verdict=Verdict.GO if panel.answered else Verdict.NO_GO,
+        reason=panel.problem or f"answered with {panel.samples} samples",
+        query=panel.query,
+        samples=panel.samples,
+    )
+
+
+def rule_problems(run: ProtocolRun) -> list[str] | None:
+    """Return what reading the rules back from Prometheus finds now; None if none were activated."""
+    from release_watch.slo.readback import read_back
+
+    if not run.store.exists(RULES_RECORD):
+        return None
+    return read_back(run.store.read_text(RULES), run.backends)
+
+
+def update_runbook(run: ProtocolRun) -> str:
+    """Amend the monitoring runbook: what each alert means, first checks, mitigation, contacts."""
+    from release_watch.handoff.runbook import amend_runbook
+
+    existing = run.store.read_text(RUNBOOK) if run.store.exists(RUNBOOK) else None
+    text = amend_runbook(
+        existing,
+        run.release,
+        run.services,
+        run.config.slos,
+        active_rules(run),
+        dashboard_record(run).activations,
+        run.config.oncall,
+        now(),
+    )
+    written = run.store.write_text(RUNBOOK, text)
+    run.record("runbook updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
+    return written.uri

@@ -1,0 +1,143 @@
+"""Phase 1: upstream signals, evidence, coverage and the snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from release_watch import texts
+from release_watch.clock import now
+from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.storage import evidence_folder
+from release_watch.verdict import ExitState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from release_watch.artifacts.models import BaselineKind, BaselineMetrics, InstrumentationAudit
+    from release_watch.evidence.models import Evidence
+
+REQUIREMENTS = "monitoring-requirements.md"
+AUDIT = "instrumentation-audit.json"
+BASELINE = "baseline-metrics.json"
+REFERENCE = "records/reference.parquet"
+
+
+def read_documents(run: ProtocolRun) -> Evidence:
+    """Return the upstream evidence of this release."""
+    from release_watch.evidence.documents import read_evidence
+
+    return read_evidence(evidence_folder(run.release), run.release, run.config.policies)
+
+
+def check_prerequisites(run: ProtocolRun) -> str:
+    """Check what must exist before monitoring starts: remedy what can be, or say whom to tell."""
+    from release_watch.evidence.prerequisites import check_prerequisites as check
+
+    found = check(run.release, read_documents(run), run.config)
+    for item in found:
+        log.info("%-10s %s: %s", item.status.upper(), item.name, item.detail)
+    record = run.store.write_json(
+        "records/prerequisites.json", {"prerequisites": [p.model_dump(mode="json") for p in found]}
+    )
+    run.record("prerequisites checked", uri=record.uri)
+    missing = [item for item in found if item.status == "missing"]
+    if missing:
+        raise run.halt(
+            ExitState.BLOCKED,
+            "prerequisites not met: " + "; ".join(f"{p.name}: {p.detail}" for p in missing),
+            next_steps=tuple(f"{p.remedy} (tell {', '.join(p.notify)})" for p in missing),
+        )
+    return record.uri
+
+
+def review_evidence(run: ProtocolRun) -> str:
+    """Read the deployment evidence and write what has to be monitored, traced to the lines it came from."""
+    from release_watch.evidence.prerequisites import check_prerequisites as check
+    from release_watch.evidence.requirements import requirements_markdown
+
+    log.info(texts.PHASE_START[1])
+    evidence = read_documents(run)
+    for problem in evidence.problems:
+        log.warning("Evidence not understood: %s", problem)
+    prerequisites = check(run.release, evidence, run.config)
+    text = requirements_markdown(run.release, run.config, evidence, prerequisites, now())
+    written = run.store.write_text(REQUIREMENTS, text)
+    run.record("requirements written", uri=written.uri, sha256=written.sha256)
+    return written.uri
+
+
+def audit_coverage(run: ProtocolRun) -> str:
+    """Prove, per service and signal, that live telemetry of this release arrives."""
+    from release_watch.coverage.audit import audit
+    from release_watch.coverage.table import coverage_table
+
+    log.info(texts.VALIDATING_COVERAGE)
+    result = audit(
+        run.release,
+        run.services,
+        run.backends,
+        endpoints=read_documents(run).endpoints_by_service(),
+        live_within=run.config.policies.coverage.live_within,
+        at=now(),
+    )
+    written = run.store.write_json(AUDIT, result)
+    log.info("\n%s", coverage_table(result))
+    log.info(texts.automation("collect_perf.py", result.verdict))
+    run.record(
+        "coverage audited", f"{run.task_id}-{now():%Y%m%dT%H%M%S}", verdict=result.verdict, uri=written.uri
+    )
+    return written.uri
+
+
+def capture_snapshot(run: ProtocolRun) -> str:
+    """Record how the services behave just after the deployment, for incident response."""
+    from release_watch.artifacts.models import BaselineKind
+    from release_watch.baseline.capture import reference_window
+    from release_watch.baseline.frames import to_parquet
+
+    policies, moment = run.config.policies, now()
+    since = max(run.release.deployed_at, moment - policies.baseline.reference_window)
+    snapshot = captured_baseline(run, BaselineKind.SNAPSHOT, (since, moment))
+    written = run.store.write_json(BASELINE, snapshot)
+    before = samples(run, reference_window(run.release, policies))
+    run.store.write_bytes(REFERENCE, to_parquet(before))
+    log.info("Snapshot of %d metrics: %s", len(snapshot.metrics), snapshot.reason)
+    run.record("snapshot captured", uri=written.uri)
+    return written.uri
+
+
+def samples(
+    run: ProtocolRun, window: tuple[datetime, datetime], version: str | None = None
+) -> dict[tuple[str, str], pd.Series]:
+    """Return the samples of every metric by (service, metric), each service asked where its metrics are."""
+    from release_watch.baseline.frames import frames
+    from release_watch.baseline.metrics import metric_specs
+
+    step = run.config.policies.baseline.step
+    found: dict[tuple[str, str], pd.Series] = {}
+    for service in run.services:
+        specs = metric_specs([service], step=step, version=version)
+        found |= frames(specs, run.backends.metrics(service), window, step)
+    return found
+
+
+def captured_baseline(
+    run: ProtocolRun, kind: BaselineKind, window: tuple[datetime, datetime], version: str | None = None
+) -> BaselineMetrics:
+    """Return the baseline of ``window``, over the series of ``version`` where one is given."""
+    from release_watch.baseline.capture import document
+    from release_watch.baseline.metrics import metric_specs
+
+    policies = run.config.policies
+    specs = metric_specs(run.services, step=policies.baseline.step, version=version)
+    series = samples(run, window, version)
+    return document(kind, specs, series, window, policies.baseline.step, run.release, policies)
+
+
+def coverage_audit(run: ProtocolRun) -> InstrumentationAudit:
+    """Return the audit as it was written last."""
+    from release_watch.artifacts.models import InstrumentationAudit
+
+    return run.store.read_model(AUDIT, InstrumentationAudit)
