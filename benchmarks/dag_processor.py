@@ -36,11 +36,12 @@ def parse(dag_file: Path) -> dict[str, Any]:
     """Parse and serialise ``dag_file`` in this process, which must not have done so before.
 
     Returns:
-        Seconds of wall clock and of CPU for the parse alone, the same with serialisation, and the tasks found.
+        Seconds of wall clock and of CPU for the parse alone and with serialisation, and the tasks found.
     """
     import structlog
     from airflow.dag_processing.dagbag import BundleDagBag
-    from airflow.dag_processing.processor import _serialize_dags, check_dag_file_stability
+    from airflow.dag_processing.processor import _serialize_dags
+    from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
 
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"
     began = time.perf_counter(), time.process_time()

@@ -17,7 +17,6 @@ Trigger it over REST with `dag_run_id = deploy-<deployment id>`, so that a repea
 
 from __future__ import annotations
 
-import airflow.providers.standard.operators.hitl  # noqa: F401 - named here, the DAG processor imports it once
 from airflow.sdk import DAG, Param
 
 from release_watch.orchestration.defaults import ACTIVE_RUNS, RUN_TIMEOUT, TASK_DEFAULTS, Tag

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from airflow.plugins_manager import AirflowPlugin
 
+from release_watch.orchestration import phases
 from release_watch.orchestration.web.app import PREFIX, app
+
+# The DAG processor forks each parse from a process with its plugins loaded: no parse imports these again.
+for phase in iter_modules(phases.__path__, f"{phases.__name__}."):
+    import_module(phase.name)
 
 
 class ReleaseWatchPlugin(AirflowPlugin):

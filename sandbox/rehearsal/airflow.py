@@ -161,10 +161,13 @@ def smtp_connection(url: str) -> dict[str, Any]:
     return {"conn_type": "smtp", "host": host, "port": int(port), "extra": extra}
 
 
-def start(root: Path, url: str) -> None:
-    """Start Airflow in its own session and record it, so that ``down`` ends it too; does not wait."""
+def start(root: Path, url: str, **changed: str) -> None:
+    """Start Airflow in its own session and record it, so that ``down`` ends it too; does not wait.
+
+    ``changed`` are environment variables that replace those of :func:`environment`.
+    """
     layout = Layout.at(root)
-    settings = environment(root, url)
+    settings = {**environment(root, url), **changed}
     Path(settings["AIRFLOW_HOME"]).mkdir(parents=True, exist_ok=True)
     child = processes.start(
         NAME,
