@@ -57,7 +57,12 @@ def test_what_is_written_as_json_is_read_back_as_the_same_release() -> None:
         ("services", ["a b"], "not a valid identifier"),
         ("deployed_at", "yesterday", "datetime"),
         ("deployed_at", "2026-01-02T03:04:05", "timezone"),
-        ("deployed_at", rfc3339(now() + timedelta(hours=1)), "in the future"),
+        pytest.param(
+            "deployed_at",
+            rfc3339(now() + timedelta(hours=1)),
+            "in the future",
+            id="deployed_at-in-the-future",
+        ),
         ("evidence_uri", "http://evil.example/x", "one of the schemes"),
         ("evidence_uri", "/etc/passwd", "one of the schemes"),
         ("evidence_uri", "file:///a/../etc", "'..'"),

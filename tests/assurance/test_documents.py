@@ -183,7 +183,14 @@ class TestScorecard:
             "correlation": correlate([alert(10, 20)], [incident(15, 60)], window=WINDOW),
         } | changes
         metrics = FakeMetrics(instants={"increase": [({}, 0.9995)]})
-        return scorecard_markdown(release(), CONFIG, *given.values(), backends or FakeBackends(metrics), NOW)
+        return scorecard_markdown(
+            release(),
+            CONFIG,
+            *given.values(),
+            backends or FakeBackends(metrics),
+            NOW,
+            backlog=backlog_items(*given.values(), CONFIG),
+        )
 
     def test_shows_attainment_with_budget_and_query(self):
         text = self.card()

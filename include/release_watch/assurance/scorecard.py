@@ -19,7 +19,7 @@ from release_watch.artifacts.models import (
     Signal,
 )
 from release_watch.assurance.attainment import Attainment, attainment
-from release_watch.assurance.backlog import backlog_items
+from release_watch.assurance.backlog import BacklogItem
 from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.proportion import in_words
 from release_watch.catalog.config import Config
@@ -52,18 +52,19 @@ def scorecard_markdown(
     backends: Backends,
     at: datetime,
     *,
+    backlog: Sequence[BacklogItem] = (),
     waivers: Sequence[Waiver] = (),
 ) -> str:
     """Return ``observability-scorecard.md``; what is not known is called unknown, never left out.
 
     SLO attainment is asked from Prometheus as of ``at``; all else comes from the artifacts given.
+    ``backlog`` are the open items of the improvement backlog.
 
     Raises:
         InvalidInputError: if the catalogue does not know a service of the release.
     """
     services = config.catalog.select(release.services)
     attainments = attainment(config.slos, services, backends, at)
-    backlog = backlog_items(audit, results, monitoring, correlation, config)
     open_findings = _open(monitoring)
     risks = UNKNOWN if monitoring is None else len(open_findings)
     return render(

@@ -22,6 +22,7 @@ from release_watch.orchestration.storage import artifact_root
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import MonitoringResults
+    from release_watch.assurance.backlog import BacklogItem
     from release_watch.assurance.correlation import Correlation
     from release_watch.assurance.registry import ActiveDashboard
 
@@ -107,10 +108,21 @@ def correlated(run: ProtocolRun) -> Correlation:
 
 def queue_improvements(run: ProtocolRun) -> str:
     """Put instrumentation gaps, findings and slow hops into the improvement backlog."""
-    from release_watch.assurance.backlog import append_backlog, backlog_items
+    from release_watch.assurance.backlog import append_backlog
 
     existing = run.store.read_text(BACKLOG) if run.store.exists(BACKLOG) else None
-    items = backlog_items(
+    items = improvements(run)
+    written = run.store.write_text(BACKLOG, append_backlog(existing, items, run.release, now()))
+    log.info("%d items in the improvement backlog", len(items))
+    run.record("backlog updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
+    return written.uri
+
+
+def improvements(run: ProtocolRun) -> list[BacklogItem]:
+    """Return what is to be improved as of now."""
+    from release_watch.assurance.backlog import backlog_items
+
+    return backlog_items(
         coverage_audit(run),
         alert_test_results(run),
         monitoring_results(run),
@@ -119,10 +131,6 @@ def queue_improvements(run: ProtocolRun) -> str:
         audited=read_documents(run).findings,
         dashboards=dashboard_record(run).activations,
     )
-    written = run.store.write_text(BACKLOG, append_backlog(existing, items, run.release, now()))
-    log.info("%d items in the improvement backlog", len(items))
-    run.record("backlog updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
-    return written.uri
 
 
 def monitoring_results(run: ProtocolRun) -> MonitoringResults:
@@ -152,6 +160,7 @@ def publish_scorecard(run: ProtocolRun) -> str:
         last_correlation(run),
         run.backends,
         now(),
+        backlog=improvements(run),
     )
     written = run.store.write_text(SCORECARD, text)
     log.info("\n%s", text)
