@@ -23,8 +23,12 @@ RUN_TIMEOUT = timedelta(days=9)
 ACTIVE_RUNS = 500
 """Runs last two days and mostly wait; hundreds may be open at once."""
 
+POOL = "default_pool"
+"""Every Airflow has it, and it counts neither deferred tasks nor questions: a run that waits takes no slot."""
+
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": OWNER,
+    "pool": POOL,
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
     "retry_exponential_backoff": True,
