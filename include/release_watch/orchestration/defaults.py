@@ -24,7 +24,7 @@ ACTIVE_RUNS = 500
 """Runs last two days and mostly wait; hundreds may be open at once."""
 
 POOL = "default_pool"
-"""Every Airflow has it, and it counts neither deferred tasks nor questions: a run that waits takes no slot."""
+"""Every Airflow has it, and it counts neither deferred tasks nor questions: waiting runs take no slot."""
 
 TASK_DEFAULTS: dict[str, Any] = {
     "owner": OWNER,
