@@ -13,12 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
+import requests
+
 from benchmarks.empty_dag import REPOSITORY
 from sandbox import ports
 from sandbox.rehearsal import airflow
 from sandbox.rehearsal.api import AirflowUser
 
 POLL_SECONDS = 0.5
+ATTEMPTS = 20
 PATIENCE_SECONDS = 180.0
 ENDED = ("success", "failed")
 
@@ -39,11 +42,14 @@ class Stage:
     def trigger(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
         """Trigger a run of ``dag_id``."""
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self.admin.request("POST", f"/dags/{dag_id}/dagRuns", body)
-        if answer.status_code >= 400:
-            raise SystemExit(
-                f"Airflow refused {run_id} of {dag_id}: {answer.status_code} {answer.text[:500]}"
-            )
+        for attempt in range(ATTEMPTS):
+            answer = self.admin.request("POST", f"/dags/{dag_id}/dagRuns", body)
+            if answer.ok or (attempt and answer.status_code == requests.codes.conflict):
+                return
+            if answer.status_code < 500:
+                break
+            time.sleep(POLL_SECONDS)  # SQLite was locked
+        raise SystemExit(f"Airflow refused {run_id} of {dag_id}: {answer.status_code} {answer.text[:500]}")
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return what Airflow says of a run."""

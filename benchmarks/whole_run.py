@@ -39,6 +39,8 @@ SERVERS = frozenset({
     "publish_scorecard", "notify_downstream",
 })  # fmt: skip
 """The tasks that mostly ask servers, or wait until these have done what was asked."""
+PARSED = "Worker startup parse complete"
+"""What Airflow logs in a task's process when it has parsed the DAG file, just before our code runs."""
 TRIVIAL = frozenset({"branch", "join", "decide", "delivered", "choose_response"})
 """The tasks that do next to nothing: what they take is what Airflow takes for a task in a worker."""
 
@@ -150,6 +152,18 @@ def _name(task: Mapping[str, Any]) -> str:
     return str(task["task_id"]).rsplit(".", 1)[-1]
 
 
+def seconds_before_our_code(stage: Stage, run_id: str, tasks: Iterable[Mapping[str, Any]]) -> float:
+    """Return the median over ``tasks`` from the start of a task until its process has parsed the DAG file."""
+    taken = []
+    for task in tasks:
+        path = f"/dags/{DAG_ID}/dagRuns/{quote(run_id)}/taskInstances/{quote(task['task_id'])}/logs/1"
+        for line in stage.admin.get(path, full_content=True)["content"]:
+            if isinstance(line, dict) and line.get("event") == PARSED:
+                taken.append(_seconds(line["timestamp"]) - _seconds(task["start_date"]))
+                break
+    return statistics.median(taken)
+
+
 def import_seconds(module: str) -> float:
     """Return what importing ``module`` takes in a fresh process, the second time: its files are cached."""
     program = f"import time; began = time.perf_counter(); import {module}; print(time.perf_counter() - began)"
@@ -172,8 +186,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         tasks = stage.admin.task_instances(run_id)
         path = f"/dags/{DAG_ID}/dagRuns/{quote(run_id)}/hitlDetails"
         questions = stage.admin.get(path)["hitl_details"]
+        worked = [task for task in tasks if task["pid"] and task["end_date"]]
+        before = seconds_before_our_code(stage, run_id, [task for task in worked if _name(task) != "watch"])
     shares = parts(tasks, questions, run)
-    worked = [task for task in tasks if task["pid"] and task["end_date"]]
     lengths = {task["task_id"]: round(_length(_span(task)), 2) for task in worked}
     waits = sum(shares[name] for name in WAITS)
     yardstick = statistics.median(empty)
@@ -187,6 +202,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "trivial_task_seconds": round(
             statistics.median(lengths[task["task_id"]] for task in worked if _name(task) in TRIVIAL), 2
         ),
+        "seconds_before_our_code": round(before, 2),
         "tasks_in_workers": len(worked),
         "questions": len(questions),
         "great_expectations_import_seconds": round(import_seconds("great_expectations"), 2),
@@ -215,7 +231,8 @@ def table(result: Mapping[str, Any]) -> str:
     lines += [
         "",
         f"{result['tasks_in_workers']} tasks ran in a worker, each in a process of its own. A task that does "
-        f"next to nothing (a branch, a join) takes {result['trivial_task_seconds']:.1f} s there; "
+        f"next to nothing (a branch, a join) takes {result['trivial_task_seconds']:.2f} s there, "
+        f"{result['seconds_before_our_code']:.2f} s of it before our code runs (its process, the parse); "
         "EmptyOperators never go to a worker. Importing Great Expectations takes "
         f"{result['great_expectations_import_seconds']:.1f} s in a fresh process on the same machine. "
         f"{result['questions']} questions were answered.",

@@ -98,3 +98,13 @@ def test_a_field_added_to_any_line_is_found(sealed: list[str], line: int, extra:
     entry = {**json.loads(sealed[line]), f"added-{extra}": 1}
 
     assert broken_link("\n".join([*sealed[:line], json.dumps(entry), *sealed[line + 1 :]])) == line + 1
+
+
+def test_events_that_carry_a_digest_of_their_own_keep_it_and_the_chain_holds(store: ArtifactStore) -> None:
+    trail = AuditTrail(store)
+    trail.record("plan", "plan written", at=START, sha256="of the plan", previous="plan")
+    trail.record("package", "package compiled", at=START + timedelta(minutes=1), sha256="of the package")
+    trail.seal()
+    text = store.read_text(AUDIT_TRAIL)
+    assert broken_link(text) is None
+    assert [json.loads(line)["sha256"] for line in text.splitlines()] == ["of the plan", "of the package"]

@@ -12,6 +12,8 @@ from release_watch.clock import now, rfc3339
 from release_watch.identifiers import identifier
 
 AUDIT_TRAIL = "audit-trail.jsonl"
+PREVIOUS, OWN = "previous_entry_sha256", "entry_sha256"
+"""The links of the chain; events may have a digest of their own, of the artifact they tell of."""
 
 
 class AuditTrail:
@@ -40,9 +42,9 @@ class AuditTrail:
         """Write ``audit-trail.jsonl``: one line an event, each with the SHA-256 over itself and the last."""
         lines, previous = [], "0" * 64
         for entry in self.events():
-            body = json.dumps({**entry, "previous": previous}, sort_keys=True, ensure_ascii=False)
+            body = json.dumps({**entry, PREVIOUS: previous}, sort_keys=True, ensure_ascii=False)
             previous = hashlib.sha256(body.encode()).hexdigest()
-            lines.append(json.dumps({**json.loads(body), "sha256": previous}, ensure_ascii=False))
+            lines.append(json.dumps({**json.loads(body), OWN: previous}, ensure_ascii=False))
         return self._store.write_text(AUDIT_TRAIL, "".join(line + "\n" for line in lines))
 
 
@@ -51,9 +53,9 @@ def broken_link(trail: str) -> int | None:
     previous = "0" * 64
     for number, line in enumerate(trail.splitlines(), start=1):
         entry = json.loads(line)
-        claimed = entry.pop("sha256", None)
+        claimed = entry.pop(OWN, None)
         body = json.dumps(entry, sort_keys=True, ensure_ascii=False)
-        if entry.get("previous") != previous or hashlib.sha256(body.encode()).hexdigest() != claimed:
+        if entry.get(PREVIOUS) != previous or hashlib.sha256(body.encode()).hexdigest() != claimed:
             return number
         previous = claimed
     return None

@@ -34,6 +34,7 @@ class AirflowBackends:
         self.environment = environment
         self._transports: dict[str, ConnectionTransport] = {}
         self._metrics: dict[str, Metrics] = {}
+        self._conn_ids: dict[str, str] = {}
 
     def metrics(self, service: Service | None = None) -> Metrics:
         """Return the metrics backend of ``service``, or the environment's."""
@@ -99,14 +100,14 @@ class AirflowBackends:
         default = f"{name}_default"
         if own and own != default:
             return own
-        for_environment = f"{name}_{self.environment}"
-        if for_environment in self._transports or for_environment in self._metrics:
-            return for_environment
-        try:
-            find_connection(for_environment, name)
-        except NotConfiguredError:
-            return default
-        return for_environment
+        if name not in self._conn_ids:  # each look-up is a call to the API server
+            for_environment = f"{name}_{self.environment}"
+            try:
+                find_connection(for_environment, name)
+            except NotConfiguredError:
+                for_environment = default
+            self._conn_ids[name] = for_environment
+        return self._conn_ids[name]
 
     def _transport(self, conn_id: str, needed_for: str) -> ConnectionTransport:
         if conn_id not in self._transports:
