@@ -68,7 +68,7 @@ def test_a_cleared_step_takes_its_own_stop_back_and_acts(run):
 
 
 def test_params_that_are_no_release_reach_no_action(artifacts):
-    with pytest.raises(InvalidInputError, match="release_id"):
+    with pytest.raises(AirflowFailException, match="release_id"):
         Step(action=write_something).execute(context(release_id="../x"))
 
     assert not artifacts.exists()

@@ -46,13 +46,16 @@ class ProtocolRun:
     def of(cls, context: Context) -> ProtocolRun:
         """Return the run that ``context`` belongs to.
 
+        Params that no release has are left to the first task, which refuses them on the record.
+
         Raises:
             InvalidInputError: if the params do not describe a release.
         """
         from release_watch.orchestration.storage import store_for
         from release_watch.release import Release
 
-        release = Release.from_params(dict(context["params"]))
+        params = dict(context["params"])
+        release = Release.from_params({name: params[name] for name in Release.model_fields if name in params})
         task_instance = context["ti"]
         return cls(release, task_instance.run_id, task_instance.task_id, store_for(release))
 

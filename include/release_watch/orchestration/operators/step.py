@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from release_watch.errors import InvalidInputError
 from release_watch.orchestration.outlets import emit
@@ -41,7 +41,10 @@ class Step(BaseOperator):
 
     def execute(self, context: Context) -> str | None:
         """Call the action, unless the run has already ended."""
-        run = ProtocolRun.of(context)
+        try:
+            run = ProtocolRun.of(context)
+        except InvalidInputError as error:
+            raise AirflowFailException(str(error)) from error
         run.withdraw_stop()
         stops = run.stops()
         if stops:
