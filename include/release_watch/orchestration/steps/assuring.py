@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,6 @@ from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.steps.activation import (
-    DASHBOARD_RECORD,
     RULES,
     dashboard_record,
 )
@@ -66,11 +64,11 @@ def activated_rules(run: ProtocolRun) -> dict[str, str]:
 
 
 def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
-    """Return the dashboards that were activated."""
+    """Return the dashboards that Grafana showed back; those that are only files are not activated."""
     from release_watch.assurance.registry import ActiveDashboard
 
-    stored = json.loads(run.store.read_bytes(DASHBOARD_RECORD))["dashboards"]
-    return [ActiveDashboard(uid=board["uid"], title=board["title"]) for board in stored]
+    found = dashboard_record(run).activations
+    return [ActiveDashboard(uid=board.uid, title=board.title) for board in found if board.activated]
 
 
 def correlate_incidents(run: ProtocolRun) -> str:
