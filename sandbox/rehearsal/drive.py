@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def _everything_up(root: Path, bring_up: Callable[[str, Path], int]) -> str:
     url = f"http://127.0.0.1:{airflow.choose_port()}"
     if bring_up(url, airflow.receiver_token_file(root)) != 0:
         raise SandboxError("the sandbox did not come up; its messages above say why")
+    # The servers are new: nothing that an earlier sandbox activated is there to be watched at night.
+    shutil.rmtree(airflow.artifact_root(root) / "registry", ignore_errors=True)
     began = time.monotonic()
     airflow.start(root, url)
     airflow.wait_until_healthy(root, url)
