@@ -17,12 +17,15 @@ import requests
 
 from benchmarks.empty_dag import REPOSITORY
 from sandbox import ports
+from sandbox.layout import Layout
 from sandbox.rehearsal import airflow
 from sandbox.rehearsal.api import AirflowUser
 
 POLL_SECONDS = 0.5
 ATTEMPTS = 20
 PATIENCE_SECONDS = 180.0
+SQLITE_PATIENCE_SECONDS = 60
+"""How long a component waits for SQLite's one writer; with the usual 5 s the scheduler gives up and ends."""
 ENDED = ("success", "failed")
 
 
@@ -95,7 +98,13 @@ def _start(root: Path, dags: Path, dag_ids: tuple[str, ...], *, shop: bool) -> S
     token = airflow.receiver_token_file(root)
     options = [] if shop else ["--no-shop"]
     _sandbox(root, "up", "--airflow-url", url, "--receiver-token-file", str(token), *options)
-    airflow.start(root, url, AIRFLOW__CORE__DAGS_FOLDER=str(dags))
+    database = Layout.at(root).run / "airflow" / "airflow.db"
+    airflow.start(
+        root,
+        url,
+        AIRFLOW__CORE__DAGS_FOLDER=str(dags),
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{database}?timeout={SQLITE_PATIENCE_SECONDS}",
+    )
     airflow.wait_until_healthy(root, url)
     known = airflow.passwords(root)
     stage = Stage(root, url, {name: AirflowUser(url, name, known[name]) for name in known})

@@ -20,7 +20,8 @@ NAME = "window"
 SUMMARY = "hundreds of runs that wait in the baseline window at the same time"
 DAG_ID = "baseline_window_alone"
 SETTLE_SECONDS = 30
-PATIENCE_SECONDS = 1200.0
+AT_A_TIME = 10
+"""How many runs are triggered before the next are: SQLite has one writer."""
 
 DAG_FILE = f'''\
 """The baseline window alone, with the params and the sensor of post_deployment_monitoring."""
@@ -119,6 +120,14 @@ def _cpu_seconds(of: list[psutil.Process]) -> float:
     return sum(sum(process.cpu_times()[:2]) for process in of)
 
 
+def _begin(stage: Stage, begun: int, target: int) -> int:
+    """Trigger runs until there are ``target``, wait until all of them wait, and return their number."""
+    for number in range(begun, target):
+        stage.trigger(DAG_ID, f"bench-{number}", params(number))
+    wait_until(lambda: tasks_in(stage, "deferred") == target, f"{target} waiting runs")
+    return target
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this measurement."""
     parser.add_argument("--runs", type=int, default=200, help="how many runs wait in the end (default: 200)")
@@ -130,14 +139,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with started(write_dags, shop=False) as stage:
         samples.append(sample(stage, 0))
         for target in (options.runs // 2, options.runs):
-            for number in range(begun, target):
-                stage.trigger(DAG_ID, f"bench-{number}", params(number))
-            begun = target
-            wait_until(
-                lambda: tasks_in(stage, "deferred") == begun,  # noqa: B023 - called before it changes
-                f"{target} waiting runs",
-                PATIENCE_SECONDS,
-            )
+            while begun < target:
+                begun = _begin(stage, begun, min(begun + AT_A_TIME, target))
             samples.append(sample(stage, target))
     return {"samples": samples}
 
