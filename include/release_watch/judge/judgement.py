@@ -92,5 +92,7 @@ class ReleaseJudgement(BaseModel):
 
 
 def quantity(value: float | None, unit: str) -> str | None:
-    """Return a number with its unit, to four digits, or None."""
-    return None if value is None else f"{value:.4g} {unit}".rstrip()
+    """Return a number with its unit, to four digits, ratios in percent; or None."""
+    if value is None:
+        return None
+    return f"{100 * value:.4g} %" if unit == "ratio" else f"{value:.4g} {unit}".rstrip()
