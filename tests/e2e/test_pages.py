@@ -33,8 +33,7 @@ def test_the_graph_shows_the_phases_and_a_gate(healthy: Rehearsed) -> None:
         page.get_by_label("Collapse Details Panel").first.click()
         for group in GROUPS:
             expect(page.get_by_text(group, exact=True).first).to_be_visible(timeout=LOOK_MS)
-        page.set_viewport_size({"width": 1500, "height": 420})
-        keep_picture(page, "run-graph")
+        keep_picture(page, "run-graph", height=560)
 
 
 def test_the_log_of_a_phase_shows_the_fixed_texts(healthy: Rehearsed) -> None:
