@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from release_watch.errors import NotConfiguredError, ReleaseWatchError
+from release_watch.errors import NotConfiguredError
 from release_watch.orchestration.hooks.transport import ConnectionTransport, find_connection, request_headers
+from release_watch.telemetry.backends import find_tool
 from release_watch.telemetry.logs import Loki
 from release_watch.telemetry.metrics import Prometheus
 from release_watch.telemetry.traces import Tempo
@@ -90,11 +89,11 @@ class AirflowBackends:
 
     def promtool(self) -> Path:
         """Return Prometheus' ``promtool``."""
-        return _program("promtool")
+        return find_tool("promtool")
 
     def amtool(self) -> Path:
         """Return Alertmanager's ``amtool``."""
-        return _program("amtool")
+        return find_tool("amtool")
 
     def _conn_id(self, name: str, own: str | None = None) -> str:
         default = f"{name}_default"
@@ -124,13 +123,3 @@ def _prometheus(connection: Connection) -> Prometheus:
         timeout_seconds=float(extra.get("timeout", DEFAULT_TIMEOUT_SECONDS)),
         auth=(connection.login, connection.password or "") if connection.login else None,
     )
-
-
-def _program(name: str) -> Path:
-    found = os.environ.get(f"RELEASE_WATCH_{name.upper()}") or shutil.which(name)
-    if not found:
-        raise ReleaseWatchError(
-            f"{name} is not on PATH; install it (Debian: prometheus, prometheus-alertmanager) or set "
-            f"RELEASE_WATCH_{name.upper()} to its path"
-        )
-    return Path(found)
