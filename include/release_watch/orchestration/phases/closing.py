@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperator, chain
@@ -77,7 +78,10 @@ class CloseRun(BaseOperator):
         run.end()
         sealed = run.trail.seal()
         update_status(run, record.exit_state.value)
-        log.info("%s: %s", record.exit_state, record.reason)
+        level = logging.INFO if record.exit_state is ExitState.COMPLETED else logging.ERROR
+        log.log(level, "%s: %s", record.exit_state, record.reason)
+        for step in record.next_steps:
+            log.log(level, "Next: %s", step)
         log.info("Exit state %s; audit trail %s, SHA-256 %s", written.uri, sealed.uri, sealed.sha256)
         return record
 
