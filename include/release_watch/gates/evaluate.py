@@ -62,7 +62,7 @@ def _of_demand(result: DemandResult) -> Iterator[Objective]:
     if not result.rows:
         if result.demand.required:
             yield Objective(
-                name=title, verdict=Verdict.INCONCLUSIVE, reason="there is nothing to judge it on"
+                name=title, verdict=Verdict.INCONCLUSIVE, reason=f"{title}: there is nothing to judge it on"
             )
         return
     if not result.failing:
