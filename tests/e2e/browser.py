@@ -42,10 +42,8 @@ def logged_in(url: str, user: str, password: str) -> Iterator[Page]:
             browser.close()
 
 
-def keep_picture(page: Page, name: str, height: int = 900) -> None:
-    """Keep a picture of the upper part of the page as it is, where somebody asked for pictures."""
+def keep_picture(page: Page, name: str) -> None:
+    """Keep a picture of the page as it is, where somebody asked for pictures."""
     if folder := os.environ.get(PICTURES):
         page.wait_for_timeout(1500)  # until animations are over
-        page.screenshot(
-            path=Path(folder) / f"{name}.png", clip={"x": 0, "y": 0, "width": 1700, "height": height}
-        )
+        page.screenshot(path=Path(folder) / f"{name}.png")
