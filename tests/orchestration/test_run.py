@@ -112,6 +112,20 @@ def test_a_run_after_the_earlier_one_has_ended_begins_without_its_notes(run):
     assert second.owner()["run_id"] == "deploy-d-2"
 
 
+def test_no_gate_judges_what_an_earlier_run_proved_and_nothing_is_lost(run):
+    run.begin()
+    run.store.write_text("alert-test-results.json", "proven by the earlier run")
+    run.store.write_text("RUNBOOKS/monitoring-runbook.md", "with a hand-written part")
+    run.end()
+
+    ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2")).begin()
+
+    assert not run.store.exists("alert-test-results.json")
+    assert run.store.read_text("RUNBOOKS/monitoring-runbook.md") == "with a hand-written part"
+    kept = f"earlier/{run.key}/alert-test-results.json"
+    assert run.store.read_text(kept) == "proven by the earlier run"
+
+
 def test_a_retried_first_task_keeps_the_notes_of_its_own_run(run):
     run.begin()
     run.store.write_json("records/gate-1.json", {"verdict": "GO"})

@@ -10,8 +10,7 @@ from release_watch.artifacts.models import ExitRecord, GateRecord
 from release_watch.release import Release
 from release_watch.verdict import ExitState
 
-LAST_GATE = 4
-ALL_GATES = (1, 2, 3, LAST_GATE)
+ALL_GATES = (1, 2, 3, 4)
 GATE_OVER = {
     "phase_1_instrumentation": 1,
     "phase_2_activation": 2,

@@ -43,7 +43,7 @@ The manifest cannot list itself; exit state and audit trail are written after it
 ADDITIONAL = "additional evidence"
 _AFTER_THE_MANIFEST = frozenset({MANIFEST, "exit-state.json", "audit-trail.jsonl"})
 _SIGNED_AFTERWARDS = frozenset({APPROVAL_RECORD, CHECKSUMS})
-_RUN_NOTES = ("audit/", "records/", "stops/")
+_RUN_NOTES = ("audit/", "earlier/", "records/", "stops/")
 _GENERATED_AT = re.compile(rb"generated_at\W{1,8}(\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d))")
 _HEAD_BYTES = 4096
 _MOMENT = TypeAdapter(AwareDatetime)

@@ -31,6 +31,9 @@ log = logging.getLogger("release_watch")
 
 RECORDS = "records/"
 OWNER = f"{RECORDS}run.json"
+EARLIER = "earlier/"
+LASTING = ("audit/", EARLIER)
+WRITTEN_BY_PEOPLE = ("RUNBOOKS/monitoring-runbook.md", "improvement-backlog.md")
 
 
 @dataclass(frozen=True)
@@ -97,9 +100,10 @@ class ProtocolRun:
         )
 
     def begin(self) -> None:
-        """Claim the release's folder for this run, and take away the notes of an earlier run.
+        """Claim the release's folder for this run, and put what an earlier run left there aside.
 
-        What the earlier run decided stays in the audit trail.
+        A gate must never judge what an earlier run proved. Nothing is lost: it goes to ``earlier/``, the
+        audit trail goes on, and what people write into (runbook, backlog) stays in its place too.
 
         Raises:
             InvalidInputError: if another run still watches this release.
@@ -112,9 +116,17 @@ class ProtocolRun:
             raise InvalidInputError(
                 [f"release_id: {self.release.release_id!r}: {message}: {owner['run_id']}"]
             )
-        for name in self.store.names("records/"):
-            self.store.remove(name)
+        if owner:
+            self._put_aside(hashlib.sha256(owner["run_id"].encode()).hexdigest()[:8])
         self.store.write_json(OWNER, {"run_id": self.run_id, "begun_at": rfc3339(now())})
+
+    def _put_aside(self, earlier: str) -> None:
+        for name in self.store.names():
+            if name.startswith(LASTING) or name == OWNER:  # the owner goes last, so that a retry goes on
+                continue
+            self.store.write_bytes(f"{EARLIER}{earlier}/{name}", self.store.read_bytes(name))
+            if name not in WRITTEN_BY_PEOPLE:
+                self.store.remove(name)
 
     def owner(self) -> dict[str, Any]:
         """Return which run the release's folder belongs to; empty if none has claimed it."""

@@ -151,7 +151,13 @@ def drill_again(run: ProtocolRun) -> None:
         d.drill_id for d in drills if d.hops.delivered.at and not receipts().acknowledgement(d.drill_id)
     ]
     if waiting and now() < fired_at + run.config.policies.drill.acknowledge_within:
-        log.info("Waiting for the acknowledgement of %s", ", ".join(waiting))
+        for drill_id in waiting:
+            log.warning(
+                "DRILL %s waits for the person on call: POST /release-watch/drills/%s/acknowledge on this "
+                "Airflow, logged in as that person",
+                drill_id,
+                drill_id,
+            )
         return
     write_results(run, drills, {})
     run.store.remove(REPEATED)
