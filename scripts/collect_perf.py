@@ -93,7 +93,7 @@ def _audit(options: argparse.Namespace) -> InstrumentationAudit:
         subject.services,
         backends,
         endpoints=subject.endpoints,
-        live_within=config.policies.coverage.live_within,
+        policy=config.policies.coverage,
         at=now(),
     )
 

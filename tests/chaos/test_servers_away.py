@@ -13,6 +13,7 @@ import pytest
 
 from release_watch.artifacts.models import CoverageStatus, InstrumentationAudit, Signal
 from release_watch.catalog.config import load_config
+from release_watch.catalog.policies import CoveragePolicy
 from release_watch.clock import now
 from release_watch.coverage.audit import audit
 from release_watch.errors import BackendError
@@ -55,7 +56,14 @@ def audited(backends: AirflowBackends) -> InstrumentationAudit:
         deployed_at=now() - timedelta(minutes=1),
         evidence_uri="file:///evidence",
     )
-    return audit(release, services, backends, endpoints={}, live_within=timedelta(seconds=20), at=now())
+    return audit(
+        release,
+        services,
+        backends,
+        endpoints={},
+        policy=CoveragePolicy(live_within=timedelta(seconds=20)),
+        at=now(),
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])

@@ -8,6 +8,7 @@ import pytest
 
 from release_watch.artifacts.models import CoverageStatus, InstrumentationAudit, Signal
 from release_watch.catalog.models import Service
+from release_watch.catalog.policies import CoveragePolicy
 from release_watch.coverage.audit import audit, missing_critical
 from release_watch.coverage.table import coverage_table
 from release_watch.errors import InvalidInputError
@@ -30,7 +31,14 @@ def run(backends: Any, make_release: Callable[..., Release]) -> Run:
         **endpoints: list[str],
     ) -> InstrumentationAudit:
         release = make_release(*released)
-        return audit(release, services, backends, endpoints=endpoints, live_within=LIVE_WITHIN, at=at)
+        return audit(
+            release,
+            services,
+            backends,
+            endpoints=endpoints,
+            policy=CoveragePolicy(live_within=LIVE_WITHIN),
+            at=at,
+        )
 
     return audited
 

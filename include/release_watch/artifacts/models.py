@@ -76,6 +76,27 @@ class SignalAudit(_Part):
     checks: tuple[CoverageCheck, ...]
 
 
+class InstrumentationRule(_Part):
+    """One rule of the Instrumentation Score, for one service."""
+
+    rule_id: str
+    impact: Literal["critical", "important", "normal", "low"]
+    status: CoverageStatus
+    query: str | None = None
+    observed: str
+    remedy: str | None = None
+
+
+class InstrumentationScore(_Part):
+    """How well a service is instrumented, 0 to 100, over the rules that its telemetry could answer.
+
+    ``score`` is None where none could. It advises: a gate never judges it.
+    """
+
+    score: float | None = Field(ge=0, le=100)
+    rules: tuple[InstrumentationRule, ...]
+
+
 class ServiceAudit(_Part):
     """The coverage of one service; ``score`` is the share of passed checks, 0 to 1."""
 
@@ -83,6 +104,19 @@ class ServiceAudit(_Part):
     tier: Literal["critical", "standard"]
     score: float = Field(ge=0, le=1)
     signals: dict[Signal, SignalAudit]
+    instrumentation: InstrumentationScore | None = None
+
+
+class Reference(_Part):
+    """Something that reads series (``alert``, ``panel``, ``slo``), and whether what it reads exists.
+
+    ``service`` is None where it belongs to no single one.
+    """
+
+    kind: Literal["alert", "panel", "slo"]
+    name: str
+    service: str | None
+    check: CoverageCheck
 
 
 class InstrumentationAudit(Artifact):
@@ -90,6 +124,7 @@ class InstrumentationAudit(Artifact):
 
     verdict: Verdict
     services: tuple[ServiceAudit, ...]
+    references: tuple[Reference, ...] = ()
 
 
 # --- baseline-metrics.json --------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def _coverage(subject: Subject) -> Iterator[Objective]:
         subject.services,
         subject.backends,
         endpoints=subject.entry.endpoints,
-        live_within=subject.config.policies.coverage.live_within,
+        policy=subject.config.policies.coverage,
         at=subject.at,
     )
     gaps = 0

@@ -53,9 +53,16 @@ class EvidencePolicy(_Policy):
 
 
 class CoveragePolicy(_Policy):
-    """How fresh the newest sample of a signal must be to count as live."""
+    """What a signal must be to count as live and usable.
+
+    The newest sample at most ``live_within`` old, no gap longer than ``max_gap``, no service with more than
+    ``max_series`` series, no clock wrong by more than ``max_clock_skew``.
+    """
 
     live_within: Duration = timedelta(minutes=5)
+    max_gap: Duration = timedelta(minutes=2)
+    max_series: int = Field(10_000, ge=100)
+    max_clock_skew: Duration = timedelta(seconds=30)
 
 
 class RemediationPolicy(_Policy):

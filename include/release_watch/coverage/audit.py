@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from release_watch.artifacts.models import (
     CoverageCheck,
@@ -15,6 +15,7 @@ from release_watch.artifacts.models import (
     SignalAudit,
 )
 from release_watch.catalog.models import MetricsSignal, Service
+from release_watch.catalog.policies import CoveragePolicy
 from release_watch.clock import rfc3339
 from release_watch.coverage.logs import check_logs
 from release_watch.coverage.metrics import check_metrics
@@ -37,7 +38,7 @@ def audit(
     backends: Backends,
     *,
     endpoints: Mapping[str, Sequence[str]],
-    live_within: timedelta,
+    policy: CoveragePolicy,
     at: datetime,
 ) -> InstrumentationAudit:
     """Return which signals of which services are mapped, live and of this release as of ``at``.
@@ -52,7 +53,7 @@ def audit(
     if at <= release.deployed_at:
         found = f"deployed_at: {rfc3339(release.deployed_at)} is not before the audit at {rfc3339(at)}"
         raise InvalidInputError([f"{found}; check the clock of the deploying machine"])
-    question = Question(release, at, live_within, endpoints)
+    question = Question(release, at, policy, endpoints)
     by_signal = {signal: _check_signal(signal, services, backends, question) for signal in Signal}
     audited = tuple(
         _service_audit(service, {signal: checks[service.name] for signal, checks in by_signal.items()})

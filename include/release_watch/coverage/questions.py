@@ -7,23 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from release_watch.artifacts.models import CoverageCheck, CoverageStatus
+from release_watch.catalog.policies import CoveragePolicy
 from release_watch.clock import in_words, rfc3339
 from release_watch.release import Release
 
 
 @dataclass(frozen=True)
 class Question:
-    """The terms of one audit: which release, as of when, how fresh samples must be, which endpoints."""
+    """The terms of one audit: which release, as of when, how good samples must be, which endpoints."""
 
     release: Release
     at: datetime
-    live_within: timedelta
+    policy: CoveragePolicy
     endpoints: Mapping[str, Sequence[str]]
 
     @property
     def since(self) -> datetime:
         """The moment after which a sample proves that a signal is live: never before the deployment."""
-        return max(self.release.deployed_at, self.at - self.live_within)
+        return max(self.release.deployed_at, self.at - self.policy.live_within)
 
     @property
     def fresh(self) -> str:

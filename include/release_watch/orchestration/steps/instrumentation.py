@@ -79,7 +79,7 @@ def audit_coverage(run: ProtocolRun) -> str:
         run.services,
         run.backends,
         endpoints=read_documents(run).endpoints_by_service(),
-        live_within=run.config.policies.coverage.live_within,
+        policy=run.config.policies.coverage,
         at=now(),
     )
     written = run.store.write_json(AUDIT, result)
