@@ -1,18 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from release_watch.artifacts.models import Signal
 from release_watch.catalog.config import check_release, config_folder, load_config
-from release_watch.catalog.models import find_cycle
 from release_watch.catalog.policies import Policies
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
@@ -98,7 +95,7 @@ def test_a_folder_that_is_not_there_says_how_to_name_the_right_one(tmp_path: Pat
             "services.yaml",
             "dependencies: [payments]",
             "dependencies: [checkout]",
-            "in a circle",
+            "the service itself; leave it out",
             id="calls itself",
         ),
         pytest.param(
@@ -174,6 +171,34 @@ def test_a_mistake_is_shown_with_its_file_and_a_remedy(
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param("tier: critical", "teir: critical", "unknown field; did you mean 'tier'?", id="service"),
+        pytest.param("service_name: checkout", "sevice_name: x", "did you mean 'service_name'?", id="signal"),
+        pytest.param("unit: orders/s", "unti: orders/s", "did you mean 'unit'?", id="business metric"),
+        pytest.param("environments:", "enviroments:", "did you mean 'environments'?", id="catalogue"),
+        pytest.param("tier: critical", "tier: critcal", "did you mean 'critical'?", id="value"),
+        pytest.param("[payments]", "[paymens]", "did you mean 'payments'?", id="callee"),
+    ],
+)
+def test_a_misspelt_word_is_shown_with_the_nearest_known_one(
+    edit: Edit, problems: Problems, old: str, new: str, said: str
+) -> None:
+    edit("services.yaml", old, new)
+
+    assert [problem for problem in problems() if said in problem]
+
+
+def test_a_password_in_an_address_is_not_shown(edit: Edit, problems: Problems) -> None:
+    edit("services.yaml", "https://runbooks.example.com/shop/checkout", "https://me:hunter2@wiki/x")
+
+    (problem,) = problems()
+
+    assert "credentials" in problem
+    assert "hunter2" not in problem
+
+
+@pytest.mark.parametrize(
     ("name", "old", "new"),
     [
         pytest.param("services.yaml", "direction: down", "direction: left", id="field in a list in a list"),
@@ -210,6 +235,17 @@ def test_all_mistakes_of_all_files_are_shown_at_once(edit: Edit, problems: Probl
     assert len(problems()) == 5
 
 
+def test_a_key_that_is_written_twice_hides_no_other_mistake(edit: Edit, problems: Problems) -> None:
+    edit("services.yaml", "tier: critical", "tier: critical\n    tier: gold")
+    edit("services.yaml", "dependencies: [payments]", "dependencies: [nobody]")
+    edit("slos/checkout.yaml", "service: checkout", "service: chekout")
+
+    said = " ".join(problems())
+
+    assert len(problems()) == 4
+    assert all(words in said for words in ("written twice", "'gold'", "'nobody'", "did you mean 'checkout'"))
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -219,8 +255,10 @@ def test_all_mistakes_of_all_files_are_shown_at_once(edit: Edit, problems: Probl
         pytest.param(b"a: &x [*x]", "refers to itself", id="endless alias"),
         pytest.param(b"? [a]\n: b", "no plain text", id="key"),
         pytest.param(b"!!python/object/apply:os.system ['true']", "YAML", id="code"),
-        pytest.param(b"a: " + b"[" * 5000, "YAML", id="deep"),
-        pytest.param(b"x" * 2_000_001, "at most 2000000", id="large"),
+        pytest.param(b"a: " + b"[" * 5000, "nested too deeply", id="deep"),
+        pytest.param(b"[" * 3_000_000, "nested too deeply", id="deeper than the stack"),
+        pytest.param(b"a: 1" + b":10" * 1_000_000, "a number of", id="a number to base 60"),
+        pytest.param(b"x" * 10_000_001, "at most 10000000", id="large"),
     ],
 )
 def test_a_file_that_is_no_configuration_is_refused_and_never_run(
@@ -266,17 +304,12 @@ def test_asking_for_an_unknown_service_names_the_known_ones(folder: Path) -> Non
         load_config(folder).catalog.get("basket")
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3)))
-def test_a_circle_is_found_exactly_when_the_calls_cannot_be_put_in_an_order(
-    calls: dict[str, list[str]],
-) -> None:
-    remaining = {name: set(called) & set(calls) for name, called in calls.items()}
-    while free := {name for name, called in remaining.items() if not called}:
-        remaining = {name: called - free for name, called in remaining.items() if name not in free}
+def test_the_examples_of_the_document_are_sound(folder: Path, problems: Problems) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text()
+    examples = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
+    (folder / "services.yaml").write_text(f"{examples[0]}\n{examples[2]}")
 
-    cycle = find_cycle(calls)
+    said = [problem for problem in problems() if problem.startswith("services.yaml")]
 
-    assert (cycle is not None) == bool(remaining)
-    if cycle:
-        assert cycle[0] == cycle[-1]
-        assert all(called in calls[caller] for caller, called in pairwise(cycle))
+    assert "name: mailer" in examples[2]
+    assert said == []

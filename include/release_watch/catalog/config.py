@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.catalog.documents import Document, read_documents
-from release_watch.catalog.models import Catalog, Service, find_cycle
+from release_watch.catalog.gaps import gate_warnings
+from release_watch.catalog.models import Catalog
+from release_watch.catalog.nearest import Known
 from release_watch.catalog.oncall import OnCall
 from release_watch.catalog.policies import Policies
+from release_watch.catalog.relations import relation_problems, written_services
 from release_watch.catalog.slos import Slo, load_slos
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
@@ -44,27 +47,46 @@ def config_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[2] / "config"
 
 
+class Inspection(NamedTuple):
+    """A folder as it was found: its configuration, None with problems, and what a gate will miss in it."""
+
+    config: Config | None
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
 def load_config(folder: Path | None = None) -> Config:
     """Return the configuration in ``folder``, by default in :func:`config_folder`.
 
     Raises:
         InvalidInputError: with all problems, each as ``file:line: field: value: remedy``.
     """
+    found = inspect_config(folder)
+    if found.config is None:
+        raise InvalidInputError(found.problems)
+    return found.config
+
+
+def inspect_config(folder: Path | None = None) -> Inspection:
+    """Return the configuration in ``folder`` with every problem and warning of every file."""
     folder = folder or config_folder()
     if not folder.is_dir():
-        raise InvalidInputError(
-            [f"{folder}:1: folder: missing: create it, or set {FOLDER_VARIABLE} to the right one"]
-        )
-    catalog, problems = _catalog(folder)
+        problem = f"{folder}:1: folder: missing: create it, or set {FOLDER_VARIABLE} to the right one"
+        return Inspection(None, (problem,), ())
+    document, problems = _single_document(folder, "services.yaml")
+    catalog, wrong = _catalog(document)
+    problems += wrong
     oncall, wrong = _one(folder, "oncall.yaml", OnCall)
     problems += wrong
     policies, wrong = _one(folder, "policies.yaml", Policies)
     problems += wrong
     slos, wrong = load_slos(folder / "slos", "slos")
-    problems += wrong + _slo_problems(slos, catalog)
+    problems += wrong + _slo_problems(slos, document)
+    warnings = gate_warnings(document, catalog, (slo for slo, _ in slos)) if document and catalog else ()
     if problems or catalog is None or oncall is None or policies is None:
-        raise InvalidInputError(problems)
-    return Config(catalog=catalog, slos=tuple(slo for slo, _ in slos), oncall=oncall, policies=policies)
+        return Inspection(None, tuple(problems), warnings)
+    config = Config(catalog=catalog, slos=tuple(slo for slo, _ in slos), oncall=oncall, policies=policies)
+    return Inspection(config, (), warnings)
 
 
 def check_release(release: Release, config: Config) -> None:
@@ -76,8 +98,8 @@ def check_release(release: Release, config: Config) -> None:
     problems = []
     environments = config.catalog.environments
     if release.environment not in environments:
-        known = ", ".join(environments)
-        problems.append(f"environment: {release.environment!r} is not in the catalogue; known are {known}")
+        hint = Known(environments).hint(release.environment)
+        problems.append(f"environment: {release.environment!r} is not in the catalogue{hint}")
     try:
         config.catalog.select(release.services)
     except InvalidInputError as error:
@@ -90,64 +112,34 @@ def _one(folder: Path, name: str, model: type[ModelT]) -> tuple[ModelT | None, l
     document, problems = _single_document(folder, name)
     if document is None:
         return None, problems
-    return document.parse(model, document.data)
+    found, wrong = document.parse(model, document.data)
+    return found, problems + wrong
 
 
 def _single_document(folder: Path, name: str) -> tuple[Document | None, list[str]]:
     documents, problems = read_documents(folder / name, name)
+    if len(documents) == 1 and isinstance(documents[0].data, dict):
+        return documents[0], problems
     if problems:
         return None, problems
-    if len(documents) != 1 or not isinstance(documents[0].data, dict):
-        return None, [f"{name}:1: document: {len(documents)} found: must be one mapping of fields"]
-    return documents[0], []
+    return None, [f"{name}:1: document: {len(documents)} found: must be one mapping of fields"]
 
 
-def _catalog(folder: Path) -> tuple[Catalog | None, list[str]]:
-    document, problems = _single_document(folder, "services.yaml")
+def _catalog(document: Document | None) -> tuple[Catalog | None, list[str]]:
     if document is None:
-        return None, problems
+        return None, []
     catalog, problems = document.parse(Catalog, document.data)
-    problems += _relations(document)
-    return (None if problems else catalog), problems
+    return catalog, problems + relation_problems(document)
 
 
-def _relations(document: Document) -> list[str]:
-    """Return what is wrong between services; it is looked for in services that are themselves wrong too."""
-    given = document.data.get("services")
-    entries = [(i, e) for i, e in enumerate(given) if isinstance(e, dict)] if isinstance(given, list) else []
-    names = [entry.get("name") for _, entry in entries]
-    known = ", ".join(sorted(str(name) for name in names))
-    problems = [
-        document.problem(
-            ("services", index, "name"), entry.get("name"), "written twice; keep one description"
-        )
-        for before, (index, entry) in enumerate(entries)
-        if entry.get("name") in names[:before]
-    ]
-    calls: dict[str, list[str]] = {}
-    for index, entry in entries:
-        dependencies = entry.get("dependencies")
-        calls[str(entry.get("name"))] = list(map(str, dependencies)) if isinstance(dependencies, list) else []
-        for place, dependency in enumerate(calls[str(entry.get("name"))]):
-            if dependency not in names:
-                at = ("services", index, "dependencies", place)
-                problems.append(document.problem(at, dependency, f"is no service here; known are {known}"))
-    if cycle := find_cycle(calls):
-        index = next(i for i, entry in entries if str(entry.get("name")) == cycle[0])
-        where = ("services", index, "dependencies")
-        remedy = "services call each other in a circle; leave out the call that is not needed to answer"
-        problems.append(document.problem(where, " -> ".join(cycle), remedy))
-    return problems
-
-
-def _slo_problems(slos: list[tuple[Slo, Document]], catalog: Catalog | None) -> list[str]:
+def _slo_problems(slos: list[tuple[Slo, Document]], services: Document | None) -> list[str]:
     problems = []
     seen: set[tuple[str, str]] = set()
-    services: dict[str, Service] = {s.name: s for s in catalog.services} if catalog else {}
+    written = written_services(services) if services else []
+    known = Known(service.name for service in written if service.name is not None)
     for slo, document in slos:
-        if catalog and slo.service not in services:
-            known = ", ".join(sorted(services))
-            remedy = f"is not in services.yaml; known are {known}"
+        if services and slo.service not in known:
+            remedy = f"is not in services.yaml{known.hint(slo.service)}"
             problems.append(document.problem(("spec", "service"), slo.service, remedy))
         if (slo.service, slo.name) in seen:
             remedy = "two SLOs of the service have this name; rename one"

@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from release_watch.artifacts.models import Signal
-from release_watch.catalog.selectors import joined, parse_selector
+from release_watch.catalog.fields import (
+    Endpoint,
+    Expression,
+    Matchers,
+    MetricName,
+    Name,
+    OneLine,
+    Runbook,
+    SomeMatchers,
+    Stream,
+)
+from release_watch.catalog.nearest import Known
 from release_watch.errors import InvalidInputError
-from release_watch.identifiers import invalid_identifier, is_identifier
 from release_watch.release import RollbackPolicy
-
-_BRACKETS = {")": "(", "]": "[", "}": "{"}
-
-
-def _identifier(value: str) -> str:
-    if not is_identifier(value):
-        raise ValueError(invalid_identifier("name", value))
-    return value
-
-
-def _matchers(value: str) -> str:
-    return joined(parse_selector(value))
-
-
-def _stream(value: str) -> str:
-    return "{" + joined(parse_selector(value)) + "}"
-
-
-def _expression(value: str) -> str:
-    opened: list[str] = []
-    for sign in value:
-        if sign in _BRACKETS.values():
-            opened.append(sign)
-        elif sign in _BRACKETS and (not opened or opened.pop() != _BRACKETS[sign]):
-            raise ValueError(f"has a {sign!r} that nothing opens; check the expression with promtool")
-    if opened or not value.strip():
-        raise ValueError("is no complete PromQL expression; check it with promtool")
-    return value.strip()
-
-
-Name = Annotated[str, AfterValidator(_identifier)]
-Matchers = Annotated[str, Field(max_length=1000), AfterValidator(_matchers)]
-Stream = Annotated[str, Field(max_length=1000), AfterValidator(_stream)]
-Expression = Annotated[str, Field(max_length=4000), AfterValidator(_expression)]
 
 
 class _Described(BaseModel):
@@ -61,10 +37,24 @@ class Tier(StrEnum):
 
 
 class MetricsSignal(_Described):
-    """Metrics: label matchers as between braces, for example ``job="shop/checkout"``."""
+    """Metrics: label matchers as between braces, for example ``job="shop/checkout"``.
+
+    ``counter`` is the metric that counts the work of a service whose metrics follow none of the conventions
+    that are detected, and ``errors`` the matchers that narrow it to work that failed; None where the
+    conventions are to be detected.
+    """
 
     selector: Matchers
+    counter: MetricName | None = None
+    errors: SomeMatchers | None = None
     connection: Name = "prometheus_default"
+
+    @field_validator("errors")
+    @classmethod
+    def _of_a_counter(cls, errors: str | None, info: ValidationInfo) -> str | None:
+        if errors is not None and info.data.get("counter", "") is None:
+            raise ValueError("narrows a counter, and none is given; add counter, or leave errors out")
+        return errors
 
 
 class LogsSignal(_Described):
@@ -113,17 +103,18 @@ class BusinessMetric(_Described):
 class Service(_Described):
     """One service: ``dependencies`` are the services it calls, ``endpoints`` its ``METHOD /route``s.
 
-    ``rollback_policy`` takes precedence over that of the release.
+    ``runbook`` is an address, or a path below the folder of the runbooks. ``rollback_policy`` takes
+    precedence over that of the release.
     """
 
     name: Name
     tier: Tier
-    owner: str = Field(min_length=1, max_length=200)
+    owner: OneLine
     description: str = ""
     dependencies: tuple[Name, ...] = ()
-    endpoints: tuple[str, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     signals: Signals
-    runbook: str | None = None
+    runbook: Runbook | None = None
     business_metrics: tuple[BusinessMetric, ...] = ()
     rollback_policy: RollbackPolicy | None = None
 
@@ -148,7 +139,7 @@ class Catalog(_Described):
         for service in self.services:
             if service.name == name:
                 return service
-        raise InvalidInputError([f"services: {name!r} is not in the catalogue; known are {self._known()}"])
+        raise InvalidInputError([self._unknown(name)])
 
     def select(self, names: Iterable[str]) -> tuple[Service, ...]:
         """Return the services of these names, in their order.
@@ -159,29 +150,9 @@ class Catalog(_Described):
         wanted = tuple(names)
         known = {service.name: service for service in self.services}
         if unknown := [name for name in wanted if name not in known]:
-            raise InvalidInputError(
-                [f"services: {name!r} is not in the catalogue; known are {self._known()}" for name in unknown]
-            )
+            raise InvalidInputError([self._unknown(name) for name in unknown])
         return tuple(known[name] for name in wanted)
 
-    def _known(self) -> str:
-        return ", ".join(sorted(service.name for service in self.services))
-
-
-def find_cycle(calls: Mapping[str, Iterable[str]]) -> tuple[str, ...] | None:
-    """Return the services of one circle of calls, the first of them again at the end, or None."""
-    done: set[str] = set()
-    for start in calls:
-        path: list[str] = []
-        waiting: list[tuple[str, bool]] = [(start, False)]
-        while waiting:
-            name, leaving = waiting.pop()
-            if leaving:
-                done.add(path.pop())
-            elif name in path:
-                return (*path[path.index(name) :], name)
-            elif name not in done:
-                path.append(name)
-                waiting.append((name, True))
-                waiting.extend((callee, False) for callee in calls.get(name, ()))
-    return None
+    def _unknown(self, name: str) -> str:
+        known = Known(service.name for service in self.services)
+        return f"services: {name!r} is not in the catalogue{known.hint(name)}"

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from release_watch.catalog.models import Name
+from release_watch.catalog.fields import Name
 from release_watch.catalog.policies import Duration
 from release_watch.errors import InvalidInputError
 

@@ -34,12 +34,21 @@ def parse_selector(text: str) -> tuple[Matcher, ...]:
     Raises:
         ValueError: if it is no selector, or one that matches everything.
     """
-    inner = text.strip()
-    if inner.startswith("{") and inner.endswith("}"):
-        inner = inner[1:-1]
-    matchers = _matchers(inner)
+    matchers = _matchers(_without_braces(text))
     if not any(_demands_something(m) for m in matchers):
         raise ValueError('needs at least one matcher that asks for a value, such as job="shop/checkout"')
+    return matchers
+
+
+def parse_matchers(text: str) -> tuple[Matcher, ...]:
+    """Return the matchers of a text that narrows another selector, such as ``grpc_code!="OK"``.
+
+    Raises:
+        ValueError: if there is none, or one that cannot be read.
+    """
+    matchers = _matchers(_without_braces(text))
+    if not matchers:
+        raise ValueError('needs at least one matcher, such as outcome="failed"')
     return matchers
 
 
@@ -63,6 +72,11 @@ def joined(matchers: Iterable[Matcher]) -> str:
 def one_of(values: Iterable[str]) -> str:
     """Return a regular expression that matches exactly these values."""
     return "|".join(re.escape(value) for value in sorted(set(values)))
+
+
+def _without_braces(text: str) -> str:
+    inner = text.strip()
+    return inner[1:-1] if inner.startswith("{") and inner.endswith("}") else inner
 
 
 def _matchers(inner: str) -> tuple[Matcher, ...]:

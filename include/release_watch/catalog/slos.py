@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from release_watch.catalog.documents import Document, read_documents
 from release_watch.catalog.selectors import Matcher, joined, parse_counter
@@ -16,6 +17,9 @@ from release_watch.catalog.selectors import Matcher, joined, parse_counter
 API_VERSION = "openslo/v1"
 KINDS = ("DataSource", "SLO", "SLI", "AlertPolicy", "AlertCondition", "AlertNotificationTarget", "Service")
 WINDOW_DAYS = (7, 28, 30, 90)
+WINDOW = "{{.window}}"
+"""Stands for the range in an expression, as in Sloth's specifications."""
+
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _DURATION = re.compile(r"(\d{1,4})([dw])")
 _QUERY = ("metricSource", "spec", "query")
@@ -24,8 +28,14 @@ _QUERY = ("metricSource", "spec", "query")
 class Slo(BaseModel):
     """One objective over a rolling window.
 
-    ``good``, ``bad`` and ``total`` are bare counter selectors; one of ``good`` and ``bad`` is given. For
+    ``good``, ``bad`` and ``total`` are all of one form: bare counter selectors, or expressions with
+    ``{{.window}}`` where the range goes (:attr:`templated`); one of ``good`` and ``bad`` is given. For
     ``kind`` latency, ``good`` is the histogram bucket with the ``le`` that ``threshold_seconds`` names.
+    Gauges (``kind`` threshold) and ready-made ratios are expressions that count samples.
+
+    ``per_second``: an expression gives events per second, not events in the window; counters always do.
+    ``slice`` and ``slice_target``: with Timeslices, a slice of that length is good if at least that share of
+    its events is. ``group_by``: labels that have an error budget of their own for each of their values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,11 +45,26 @@ class Slo(BaseModel):
     description: str
     objective: Decimal
     window_days: int
-    kind: Literal["ratio", "latency"]
+    kind: Literal["ratio", "latency", "threshold"]
     good: str | None
     total: str
     bad: str | None
     threshold_seconds: Decimal | None = None
+    per_second: bool = True
+    budgeting: Literal["Occurrences", "Timeslices", "RatioTimeslices"] = "Occurrences"
+    slice: timedelta | None = None
+    slice_target: Decimal | None = None
+    group_by: tuple[str, ...] = ()
+    page: bool = True
+    ticket: bool = True
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    source: str = ""
+
+    @property
+    def templated(self) -> bool:
+        """Whether the events are counted by expressions with ``{{.window}}`` instead of bare counters."""
+        return WINDOW in self.total
 
     @property
     def error_budget(self) -> Decimal:
