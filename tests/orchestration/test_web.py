@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from release_watch.catalog.config import config_folder
-from release_watch.orchestration.web.app import LARGEST_BODY_BYTES, PREFIX, app, receipts
+from release_watch.orchestration.web.app import PREFIX, app, receipts
+from release_watch.orchestration.web.body import LARGEST_BODY_BYTES
 
 TOKEN = "the-receivers-token"
 NOTICE = {
@@ -66,7 +67,7 @@ def kept(artifacts: Path) -> list[Path]:
 
 
 def test_every_route_is_walked():
-    assert ROUTES == [("POST", "/receipts"), ("POST", "/drills/drill-1/acknowledge")]
+    assert ROUTES == [("POST", "/receipts"), ("POST", "/drills/drill-1/acknowledge"), ("POST", "/events")]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -1,4 +1,4 @@
-"""Endpoints beside the Airflow UI: the alert receiver, and the acknowledgement of a drill.
+"""Endpoints beside the Airflow UI: the alert receiver, the acknowledgement of a drill, and events.
 
 Every route is authenticated: the receiver by the bearer token of the connection ``oncall_default``,
 everything else by the Airflow user.
@@ -6,27 +6,40 @@ everything else by the Airflow user.
 
 from __future__ import annotations
 
+import json
+import logging
 import secrets
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.connection import Connection
 from fastapi import Depends, FastAPI, Header, HTTPException, Request, status
+from fastapi.responses import JSONResponse
 
 from release_watch.artifacts.store import PathLike
 from release_watch.catalog.config import load_config
+from release_watch.cdevents.events import Kind
+from release_watch.cdevents.reading import ContentTypeError, NoCloudEventError, read_event
 from release_watch.clock import now, rfc3339
 from release_watch.drills.receipts import Receipts
-from release_watch.errors import InvalidInputError
+from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.identifiers import identifier
 from release_watch.orchestration.storage import artifact_root
+from release_watch.orchestration.web.access import may_answer_questions, may_change_runs, may_start_runs
+from release_watch.orchestration.web.body import LimitedBody
+from release_watch.orchestration.web.events import ConflictError, take
 
 PREFIX = "/release-watch"
-DAG_ID = "post_deployment_monitoring"
 RECEIVER_CONNECTION = "oncall_default"
-LARGEST_BODY_BYTES = 1_000_000
 
+REFUSALS: dict[type[InvalidInputError], int] = {
+    ContentTypeError: status.HTTP_415_UNSUPPORTED_MEDIA_TYPE,
+    NoCloudEventError: status.HTTP_400_BAD_REQUEST,
+    ConflictError: status.HTTP_409_CONFLICT,
+}
+"""What an event is refused with; 422 for any other reason."""
+
+log = logging.getLogger("release_watch")
 app = FastAPI(title="Release Watch", docs_url=None, redoc_url=None, openapi_url=None)
 
 
@@ -54,23 +67,16 @@ def receipts() -> Receipts:
 
 
 @app.post("/receipts", dependencies=[Depends(requires_receiver_token)], status_code=status.HTTP_202_ACCEPTED)
-async def receive(request: Request) -> dict[str, Any]:
+def receive(body: LimitedBody) -> dict[str, Any]:
     """Record what Alertmanager delivered."""
-    body = await request.body()
-    if len(body) > LARGEST_BODY_BYTES:
-        raise HTTPException(status.HTTP_413_CONTENT_TOO_LARGE, f"at most {LARGEST_BODY_BYTES} bytes")
     try:
-        payload = await request.json()
-        recorded = receipts().record(payload, at=now())
+        recorded = receipts().record(json.loads(body), at=now())
     except (ValueError, RecursionError, InvalidInputError) as error:
         raise HTTPException(status.HTTP_422_UNPROCESSABLE_CONTENT, str(error)) from error
     return {"recorded": len(recorded)}
 
 
-@app.post(
-    "/drills/{drill_id}/acknowledge",
-    dependencies=[Depends(requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, param_dag_id=DAG_ID))],
-)
+@app.post("/drills/{drill_id}/acknowledge", dependencies=[Depends(may_answer_questions)])
 def acknowledge(drill_id: str, user: GetUserDep) -> dict[str, str]:
     """Acknowledge a drill as the person who is logged in; only people on call may."""
     on_call = {person.user for person in load_config().oncall.people("oncall")}
@@ -85,3 +91,25 @@ def acknowledge(drill_id: str, user: GetUserDep) -> dict[str, str]:
         raise HTTPException(status.HTTP_404_NOT_FOUND, f"no drill {drill} was delivered")
     stands = kept.acknowledge(drill, user.get_id(), now())
     return {"drill_id": drill, "acknowledged_by": stands.by, "at": rfc3339(stands.at)}
+
+
+@app.post("/events", dependencies=[Depends(may_start_runs)])
+def take_event(request: Request, body: LimitedBody, user: GetUserDep) -> JSONResponse:
+    """Take a CDEvent about a service: watch what was deployed, and no longer what was rolled back."""
+    try:
+        event = read_event(request.headers, body)
+        if event.kind is Kind.ROLLED_BACK:
+            may_change_runs(request, user)
+        answer = take(event, user)
+    except InvalidInputError as error:
+        code = REFUSALS.get(type(error), status.HTTP_422_UNPROCESSABLE_CONTENT)
+        return JSONResponse({"detail": str(error), "problems": error.problems}, code)
+    except HTTPException:
+        raise
+    except Exception as error:  # whatever is away, database or artifact store: the sender has to try again
+        log.exception("An event could not be taken")
+        why = str(error) if isinstance(error, ReleaseWatchError) else type(error).__name__
+        raise HTTPException(
+            status.HTTP_503_SERVICE_UNAVAILABLE, f"the event was not taken: {why}; send the same event again"
+        ) from error
+    return JSONResponse(answer._asdict(), status.HTTP_201_CREATED if answer.new else status.HTTP_200_OK)

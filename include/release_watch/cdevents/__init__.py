@@ -1,0 +1,1 @@
+"""CDEvents over CloudEvents 1.0: a service was deployed, upgraded, or rolled back."""
