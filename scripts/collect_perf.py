@@ -1,18 +1,15 @@
-r"""Audit the instrumentation: are the metrics, logs, traces and synthetic checks of every service live.
+"""Audit the instrumentation: is every metric, log, trace and synthetic check of every service there and live.
 
-    python scripts/collect_perf.py --env production --audit \
-        --output .artifacts/monitoring/instrumentation-audit.json
-
-Uses the Airflow connections of the environment (prometheus_default, loki_default, tempo_default, or
-<name>_<environment> where they exist) and needs no DAG run. Without --version, --release-id and --deployed-at
-the newest release under watch is taken; where there is none, no version is asked for.
-
-Exit code: 0 every critical service is covered, 1 it is not, 2 wrong usage or Prometheus does not answer.
+Prints a table, writes the audit as JSON and, beside it, as a picture (services by signals). Uses the Airflow
+connections of the environment (prometheus_default, loki_default, tempo_default, or <name>_<environment> where
+they exist) and needs no DAG run. Without --version, --release-id and --deployed-at the newest release under
+watch is taken; where there is none, no version is asked for.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,14 +21,31 @@ from release_watch.assurance.registry import ActiveReleases
 from release_watch.catalog.config import Config, load_config
 from release_watch.catalog.models import Service
 from release_watch.clock import now
-from release_watch.coverage.audit import audit, missing_critical
+from release_watch.coverage.audit import missing_critical
+from release_watch.coverage.heatmap import heatmap_png
 from release_watch.coverage.table import coverage_table
-from release_watch.errors import InvalidInputError, ReleaseWatchError
+from release_watch.coverage.whole_audit import whole_audit
+from release_watch.errors import BackendError, InvalidInputError, ReleaseWatchError
 from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
 from release_watch.release import Release
 
+EPILOG = """\
+examples:
+  python scripts/collect_perf.py --env production --audit \\
+      --output .artifacts/monitoring/instrumentation-audit.json
+  python scripts/collect_perf.py --env production --audit --services checkout,payments \\
+      --release-id shop-1.1.0 --version 1.1.0 --deployed-at 2026-11-22T09:00:00Z \\
+      --output audit.json --picture /var/www/wall/audit.png
+  python scripts/collect_perf.py --env production --audit --output audit.json --json | jq .verdict
+
+exit codes:
+  0  every critical service is covered (GO; WARN: only standard services have gaps)
+  1  it is not, or that could not be told (NO_GO, INCONCLUSIVE); the table says what to do
+  2  no audit: wrong usage, a connection is missing, or Prometheus does not answer
+
+docs/coverage.md explains every check, the scores and the picture."""
 COMMAND = "collect_perf.py"
 GO, NO_GO, NOT_RUN = 0, 1, 2
 UNREGISTERED = "unregistered"
@@ -49,15 +63,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the audit that the command line asks for and return the exit code."""
     options = _parser().parse_args(arguments)
     stream = sys.stderr if options.json else sys.stdout
+    # Airflow logs to where the audit is printed; what failed at last is said by the error.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     try:
+        picture = _picture(options)
         found = _audit(options)
         text = found.model_dump_json(indent=2) + "\n"
         write_whole(options.output.absolute(), text.encode())
+        write_whole(picture.absolute(), heatmap_png(found))
     except (ReleaseWatchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         print(texts.automation(COMMAND, "ERROR"), file=stream)
         return NOT_RUN
     print(coverage_table(found), file=stream)
+    print(f"written: {options.output} and {picture}", file=stream)
     for service in missing_critical(found):
         print(texts.coverage_missing(service), file=stream)
     print(texts.automation(COMMAND, found.verdict), file=stream)
@@ -68,12 +87,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--env", required=True, metavar="ENVIRONMENT", help="for example production")
     parser.add_argument("--audit", required=True, action="store_true", help="audit the instrumentation")
     parser.add_argument(
         "--output", required=True, type=Path, metavar="PATH", help="where the audit goes (JSON)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="PATH", help="where the picture goes; default: --output with .png"
     )
     parser.add_argument("--services", metavar="A,B", help="default: every service of the catalogue")
     parser.add_argument("--version", help="the version whose telemetry must be seen")
@@ -83,19 +105,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _picture(options: argparse.Namespace) -> Path:
+    picture: Path = options.picture or options.output.with_suffix(".png")
+    if picture.absolute() == options.output.absolute():
+        problem = (
+            f"--output: {str(options.output)!r} is where the picture goes; name it .json, or give --picture"
+        )
+        raise InvalidInputError([problem])
+    return picture
+
+
 def _audit(options: argparse.Namespace) -> InstrumentationAudit:
     config = load_config()
     subject = _subject(options, config)
     backends = AirflowBackends(options.env)
-    backends.metrics().instant("vector(1)")  # without Prometheus there is no audit, only questions
-    return audit(
-        subject.release,
-        subject.services,
-        backends,
-        endpoints=subject.endpoints,
-        policy=config.policies.coverage,
-        at=now(),
+    _reach_prometheus(backends, options.env)
+    return whole_audit(
+        subject.release, subject.services, backends, config, endpoints=subject.endpoints, at=now()
     )
+
+
+def _reach_prometheus(backends: AirflowBackends, environment: str) -> None:
+    """Raise if Prometheus does not answer: without it there is no audit, only questions."""
+    try:
+        backends.metrics().instant("vector(1)")
+    except BackendError as error:
+        remedy = (
+            f"It is Airflow's connection prometheus_{environment}, or prometheus_default where that is not "
+            "there: see that the server runs, and that host, port and credentials are right. Then run this "
+            "again."
+        )
+        raise ReleaseWatchError(f"{error}. {remedy}") from error
 
 
 def _subject(options: argparse.Namespace, config: Config) -> Subject:

@@ -46,7 +46,7 @@ class TestCollectPerf:
             healthy = all(s.signals["logs"].status == "PASS" for s in services)
             verdict = Verdict.GO if healthy else Verdict.NO_GO
             monkeypatch.setattr(
-                script, "audit", lambda *_, **__: made.model_copy(update={"verdict": verdict})
+                script, "whole_audit", lambda *_, **__: made.model_copy(update={"verdict": verdict})
             )
             output = artifacts / "new" / "audit.json"
             return script.main([*arguments, "--output", str(output)]), output
@@ -58,6 +58,24 @@ class TestCollectPerf:
         assert (code, json.loads(output.read_text())["verdict"]) == (0, "GO")
         assert "[AUTOMATION] collect_perf.py executed: GO" in capsys.readouterr().out
 
+    def test_the_picture_lies_beside_the_audit_unless_it_is_given_a_place(self, collect, artifacts):
+        _, output = collect(a.service_audit("checkout"))
+        place = artifacts / "wall" / "audit.png"
+        collect(
+            a.service_audit("checkout"), arguments=("--env", "production", "--audit", "--picture", str(place))
+        )
+        beside = output.with_name("audit.png")
+        assert beside.read_bytes().startswith(b"\x89PNG")
+        assert place.read_bytes() == beside.read_bytes()
+        assert sorted(path.name for path in output.parent.iterdir()) == ["audit.json", "audit.png"]
+
+    def test_the_picture_never_replaces_the_audit(self, collect, artifacts, capsys):
+        output = artifacts / "new" / "audit.json"
+        arguments = ("--env", "production", "--audit", "--picture", str(output))
+        assert collect(a.service_audit("checkout"), arguments=arguments)[0] == 2
+        assert not output.exists()
+        assert "--picture" in capsys.readouterr().err
+
     def test_a_gap_exits_1_with_the_fixed_error_text(self, collect, capsys):
         gap = a.signal_audit(a.check("live", "FAIL"))
         code, output = collect(a.service_audit("checkout", logs=gap))
@@ -67,7 +85,10 @@ class TestCollectPerf:
     def test_prometheus_down_exits_2_says_so_and_writes_nothing(self, collect, capsys):
         code, output = collect(answer=DOWN)
         assert (code, output.exists()) == (2, False)
-        assert "did not answer" in capsys.readouterr().err
+        said = capsys.readouterr()
+        assert "did not answer" in said.err
+        assert "connection prometheus_production, or prometheus_default" in said.err
+        assert "[AUTOMATION] collect_perf.py executed: ERROR" in said.out
 
     @pytest.mark.parametrize(
         "wrong",

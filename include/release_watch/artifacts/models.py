@@ -122,6 +122,7 @@ class Reference(_Part):
 class InstrumentationAudit(Artifact):
     """``instrumentation-audit.json``."""
 
+    version: str | None = None
     verdict: Verdict
     services: tuple[ServiceAudit, ...]
     references: tuple[Reference, ...] = ()

@@ -63,6 +63,7 @@ def audit(
         release_id=release.release_id,
         environment=release.environment,
         generated_at=at,
+        version=release.version if release.services else None,
         verdict=_verdict(audited),
         services=audited,
     )
@@ -105,8 +106,8 @@ def _ask(
 
 
 def _ask_metrics(services: Sequence[Service], backends: Backends, question: Question) -> Checks:
-    selectors = {s.name: s.signals.metrics.selector for s in services if s.signals.metrics}
-    return check_metrics(selectors, backends.metrics(services[0]), question)
+    signals = {s.name: s.signals.metrics for s in services if s.signals.metrics}
+    return check_metrics(signals, backends.metrics(services[0]), question)
 
 
 def _ask_logs(services: Sequence[Service], backends: Backends, question: Question) -> Checks:

@@ -81,6 +81,19 @@ DEMANDS: dict[int, tuple[Demand, ...]] = {
             required=False,
         ),
         _passes("every endpoint of the release is seen", kind="endpoint", required=False),
+        _passes(
+            "alerts and SLOs of critical services read series that exist",
+            kind="reference",
+            tier="critical",
+            required=False,
+        ),
+        _passes(
+            "everything else that reads telemetry finds its series",
+            kind="reference",
+            tier="standard",
+            on_failure=Verdict.WARN,
+            required=False,
+        ),
     ),
     2: (
         _hop("every synthetic alert fired", "fired"),

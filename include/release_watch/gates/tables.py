@@ -22,6 +22,7 @@ from release_watch.artifacts.models import (
     SignalAudit,
 )
 from release_watch.assurance.schedule import CHECKS
+from release_watch.coverage.blindness import is_blind
 from release_watch.gates.drill_rows import approval_row, drill_rows, objective_rows, rule_rows, runbook_rows
 from release_watch.gates.package_rows import approval_rows, file_rows, notice_rows, signed_rows
 from release_watch.gates.rows import Row, document_row, row, table
@@ -37,7 +38,7 @@ def gate_1_table(
     *,
     services: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Return one row per service and signal, per endpoint check, and for the requirements document.
+    """Return one row per service and signal, endpoint check and reference, and for the requirements document.
 
     ``requirements_digest`` is the SHA-256 of ``monitoring-requirements.md``, None if it is not there;
     ``services`` are those of the release, each of which the audit must know.
@@ -60,7 +61,8 @@ def gate_1_table(
                 remedy=remedy,
             )
         )
-    return table(1, [*rows, *(r for service in audit.services for r in _signal_rows(service))])
+    rows += [entry for service in audit.services for entry in _signal_rows(service)]
+    return table(1, [*rows, *_reference_rows(audit)])
 
 
 def gate_2_table(
@@ -191,6 +193,23 @@ def _signal_row(name: str, audited: SignalAudit) -> Row:
         "remedy": "; ".join(check.remedy for check in gaps if check.remedy) or None,
         "query": next((check.query for check in gaps if check.query), None),
     }
+
+
+def _reference_rows(audit: InstrumentationAudit) -> Iterator[Row]:
+    """Yield a row per alert, SLO and panel; critical are those that a critical service is blind without."""
+    critical = {service.service for service in audit.services if service.tier == "critical"}
+    for reference in audit.references:
+        check = reference.check
+        yield {
+            "kind": "reference",
+            "name": f"{reference.kind} {reference.name}",
+            "status": check.status.value,
+            "observed": check.observed,
+            "expected": check.expected,
+            "remedy": check.remedy,
+            "query": check.query,
+            "tier": "critical" if is_blind(reference, critical) else "standard",
+        }
 
 
 def _check_rows(schedule: ObservabilitySchedule | None) -> Iterator[Row]:
