@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from release_watch.catalog.models import Service
@@ -13,6 +14,9 @@ from release_watch.telemetry.logs import Loki
 from release_watch.telemetry.metrics import Sample
 from release_watch.telemetry.traces import Tempo
 from release_watch.transport import Answer
+from tests.coverage.fake_loki import FakeLoki
+from tests.coverage.fake_tempo import FakeTempo
+from tests.coverage.promql import MemoryPrometheus
 
 DEPLOYED = datetime(2026, 1, 2, 3, 0, tzinfo=UTC)
 AT = DEPLOYED + timedelta(minutes=10)
@@ -64,7 +68,7 @@ class FakeServers:
             raise self.broken[backend]
 
     # -- Metrics
-    def instant(self, query: str, _at: datetime | None = None) -> list[Sample]:
+    def instant(self, query: str, at: datetime | None = None) -> list[Sample]:
         self.asked.append(query)
         if "probe_success" in query:
             return [
@@ -75,41 +79,48 @@ class FakeServers:
                 )
                 for name, (seen, best) in self.probes.items()
             ]
-        if "target_info" in query:
-            return [
-                Sample(
-                    {"job": f"shop/{name}", "service_version": version}, AT, self.requests[name].timestamp()
-                )
-                for name, version in self.target_info.items()
-            ]
-        if query.startswith("count"):
-            return [
-                Sample({"job": f"shop/{name}", "http_request_method": method, "http_route": route}, AT, 1.0)
-                for name, routes in self.routes.items()
-                for method, route in routes
-            ]
-        return [
-            Sample({"job": f"shop/{name}", "version": self.versions.get(name, "")}, AT, seen.timestamp())
-            for name, seen in self.requests.items()
-        ]
+        return self._prometheus().instant(query, at)
+
+    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> pd.DataFrame:
+        self.asked.append(query)
+        return self._prometheus().range(query, start, end, step)
+
+    def _prometheus(self) -> MemoryPrometheus:
+        """Return the request series of the services, and what names their version beside them."""
+        prometheus = MemoryPrometheus()
+        for name, seen in self.requests.items():
+            job = {"job": f"shop/{name}", "instance": name}
+            labels = {**job, "version": self.versions.get(name, ""), "http_response_status_code": "200"}
+            for method, route in self.routes.get(name, [("", "")]):
+                endpoint = {"http_request_method": method, "http_route": route}
+                prometheus.add(COUNTER, seen, **labels, **endpoint)
+            for bound in ("0.1", "0.5", "1", "+Inf"):
+                prometheus.add(COUNTER.replace("_count", "_bucket"), seen, **labels, le=bound)
+            if name in self.target_info:
+                prometheus.add("target_info", seen, **job, service_version=self.target_info[name])
+        return prometheus
 
     # -- Transport of Loki and Tempo
-    def request(self, _method: str, path: str, *, params: Any = None, **_: object) -> Answer:
-        self.asked.append(str(params.get("query") or params.get("tags")))
-        if path == "/api/search":
-            return Answer(200, {"traces": self._found(params["tags"])})
-        result = [
-            {"metric": {"service_name": name, "version": version}, "values": [[AT.timestamp(), str(count)]]}
-            for name, (version, count) in self.lines.items()
-        ]
-        return Answer(200, {"status": "success", "data": {"result": result}})
+    def request(self, method: str, path: str, *, params: Any = None, **_: object) -> Answer:
+        server = self._tempo() if path == "/api/search" else self._loki()
+        answer = server.request(method, path, params=params)
+        self.asked += server.asked
+        return answer
 
-    def _found(self, tags: str) -> list[dict[str, str]]:
-        return [
-            {"traceID": name, "startTimeUnixNano": f"{int(seen.timestamp())}000000000"}
-            for name, (version, seen) in self.traces.items()
-            if f'service.name="{name}"' in tags and ("service.version" not in tags or f'"{version}"' in tags)
-        ]
+    def _loki(self) -> FakeLoki:
+        loki = FakeLoki()
+        for name, (version, count) in self.lines.items():
+            for _ in range(count):
+                loki.write({"service_name": name, "version": version}, AT - timedelta(seconds=1))
+        return loki
+
+    def _tempo(self) -> FakeTempo:
+        tempo = FakeTempo()
+        for name, (version, seen) in self.traces.items():
+            tempo.send(name, seen, version)
+            for method, route in self.routes.get(name, []):
+                tempo.send(name, seen, version, name=f"{method} {route}")
+        return tempo
 
 
 class FakeBackends:

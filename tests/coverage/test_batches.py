@@ -32,7 +32,7 @@ def test_services_with_the_same_selector_are_both_meant() -> None:
     assert batch.services_of({"job": "x"}) == ("a", "b")
 
 
-@pytest.mark.parametrize("selector", ['job=~"a.*"', 'job="a",env!="dev"', 'job="a",job="a"'])
+@pytest.mark.parametrize("selector", ['job=~"a.*"', 'env!="dev",job=~"a.*"', 'job="a",job="a"'])
 def test_any_other_selector_has_a_query_of_its_own(selector: str) -> None:
     found = list(batches({"a": selector, "b": 'job="b"'}))
 
@@ -40,6 +40,35 @@ def test_any_other_selector_has_a_query_of_its_own(selector: str) -> None:
     assert own.grouping() == ""
     assert own.services_of({"whatever": "x"}) == ("a",)
     assert len(found) == 2
+
+
+def test_selectors_that_exclude_the_same_share_one_query() -> None:
+    (batch,) = batches({"a": 'job="a",env!="dev"', "b": 'env!="dev",job="b"'})
+
+    assert batch.matchers == 'env!="dev",job=~"a|b"'
+    assert batch.services_of({"job": "b"}) == ("b",)
+
+
+def test_a_list_of_values_is_as_good_as_several_selectors() -> None:
+    (batch,) = batches({"a": 'job=~"a|c"', "b": 'job="b"', "both": 'job=~"b|c"'})
+
+    assert batch.matchers == 'job=~"a|b|c"'
+    assert batch.services_of({"job": "b"}) == ("b", "both")
+    assert batch.services_of({"job": "c"}) == ("a", "both")
+
+
+def test_lists_that_multiply_too_far_have_a_query_of_their_own() -> None:
+    many = "|".join(map(str, range(11)))
+
+    (batch,) = batches({"a": f'job=~"{many}",zone=~"{many}"'})
+
+    assert batch.labels == ()
+
+
+def test_a_hyphen_stays_as_it_is_for_prometheus_to_look_the_values_up() -> None:
+    (batch,) = batches({"a": 'job="shop/check-out"', "b": 'job="shop/v1.pay"'})
+
+    assert batch.matchers == 'job=~"shop/check-out|shop/v1\\\\.pay"'
 
 
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\n"), min_size=1, max_size=8)

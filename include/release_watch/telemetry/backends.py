@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from release_watch.catalog.models import Service
 from release_watch.errors import ReleaseWatchError
@@ -77,6 +77,31 @@ class Backends(Protocol):
 
     def amtool(self) -> Path:
         """Return the program that tests routes; see :func:`find_tool`."""
+        ...
+
+
+class RuleExtra(NamedTuple):
+    """What a Prometheus connection says of how rules get into force, not yet validated.
+
+    ``rules`` and ``directory`` are the fields ``rules`` and ``rules_directory`` of the extra of
+    ``connection``; None where they are missing.
+    """
+
+    connection: str
+    rules: Any = None
+    directory: Path | None = None
+
+
+@runtime_checkable
+class RuleBackends(Protocol):
+    """What :class:`Backends` also have whose rules may get into force in another way than by a folder."""
+
+    def rule_extra(self) -> RuleExtra:
+        """Return what the Prometheus connection says of it."""
+        ...
+
+    def ruler(self, conn_id: str) -> Transport:
+        """Return the ruler behind a connection of its own."""
         ...
 
 
