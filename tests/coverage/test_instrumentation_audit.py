@@ -178,7 +178,7 @@ def test_a_new_endpoint_without_series_is_a_gap(run: Run, servers: Any, make_ser
 
     result = run([make_service("checkout")], checkout=["POST /orders", "POST /orders/{id}/refund"])
 
-    assert failing(result) == {("metrics", "endpoints"), ("traces", "endpoints")}
+    assert failing(result) == {("metrics", "endpoints")}
     (check,) = [c for c in result.services[0].signals[Signal.METRICS].checks if c.name == "endpoints"]
     assert check.observed == "no series of POST /orders/{id}/refund"
 

@@ -1,119 +1,62 @@
-"""The metrics of services: request series that are live, of this release, and know every endpoint."""
+"""The metrics of services: request series that are live, of this release, complete and usable."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
 
 from release_watch.artifacts.models import CoverageCheck
-from release_watch.coverage.batches import Batch, batches
-from release_watch.coverage.conventions import CONVENTIONS, VERSION_LABELS, endpoint_key, endpoint_key_of
-from release_watch.coverage.questions import Question, failed, live_check, passed, release_check
+from release_watch.catalog.models import MetricsSignal
+from release_watch.coverage.cardinality import check_cardinality
+from release_watch.coverage.completeness import check_endpoints, check_histograms, check_outcomes
+from release_watch.coverage.holes import check_gaps
+from release_watch.coverage.inquiry import Inquiry, Watched
+from release_watch.coverage.presence import find_requests
+from release_watch.coverage.questions import Question, unanswered
+from release_watch.coverage.usability import check_clocks, check_values
+from release_watch.errors import BackendError
 from release_watch.telemetry.metrics import Metrics
 
-_REMEDY = (
-    "export request metrics under one of the names "
-    + ", ".join(convention.counter.removesuffix("_count") for convention in CONVENTIONS)
-    + "; see /targets of Prometheus for the scrape, and the selector in services.yaml"
-)
-_VERSION_REMEDY = (
-    "a label version, or target_info with service_version (OpenTelemetry resource service.version)"
-)
-
-
-@dataclass
-class _Seen:
-    """What the series of one service showed: newest sample, fresh versions, endpoints, and the queries."""
-
-    live_query: str
-    version_query: str
-    endpoint_query: str
-    newest: datetime | None = None
-    versions: set[str] = field(default_factory=set)
-    endpoints: set[str] = field(default_factory=set)
+_CHECKS: dict[str, Callable[[Mapping[str, Sequence[Watched]], Inquiry], dict[str, CoverageCheck]]] = {
+    "endpoints": check_endpoints,
+    "histogram": check_histograms,
+    "outcomes": check_outcomes,
+    "values": check_values,
+    "gaps": check_gaps,
+    "cardinality": check_cardinality,
+    "clock": check_clocks,
+}
+_UNANSWERED_REMEDY = "see the log of the metrics server, then run the audit again"
 
 
 def check_metrics(
-    selectors: Mapping[str, str], metrics: Metrics, question: Question
+    signals: Mapping[str, MetricsSignal], metrics: Metrics, question: Question
 ) -> dict[str, list[CoverageCheck]]:
-    """Return the checks of each service, from three queries for all of them.
+    """Return the checks of each service, from at most ten queries for all of them, five more where gaps are.
+
+    What is not live has no further checks but ``release``. A query that the server refuses leaves its check
+    INCONCLUSIVE.
 
     Raises:
-        BackendError: if the server does not answer, or refuses a query.
+        BackendError: if the server does not answer, or refuses even to say what is live.
     """
-    checks: dict[str, list[CoverageCheck]] = {}
-    for batch in batches(selectors):
-        for service, seen in _look(batch, metrics, question).items():
-            checks[service] = _judge(service, seen, question)
+    inquiry = Inquiry(metrics, question)
+    present = find_requests(signals, inquiry)
+    checks = {service: list(found.checks) for service, found in present.items()}
+    live = {service: found.watched for service, found in present.items() if found.watched}
+    for name, check in _CHECKS.items():
+        for service, one in _try(name, check, live, inquiry).items():
+            checks[service].append(one)
     return checks
 
 
-def _look(batch: Batch, metrics: Metrics, question: Question) -> dict[str, _Seen]:
-    live, version, endpoint = _live_query(batch), _version_query(batch), _endpoint_query(batch)
-    services = {name for names in batch.services.values() for name in names}
-    seen: dict[str, _Seen] = defaultdict(lambda: _Seen(live, version, endpoint))
-    seen.update({service: _Seen(live, version, endpoint) for service in services})
-    for query in (live, version):
-        for sample in metrics.instant(query, question.at):
-            at = datetime.fromtimestamp(sample.value, UTC)
-            fresh = at > question.since
-            for service in batch.services_of(sample.labels):
-                if query == live:
-                    seen[service].newest = max(at, seen[service].newest or at)
-                if fresh:
-                    seen[service].versions.update(sample.labels.get(name, "") for name in VERSION_LABELS)
-    if question.endpoints:
-        for sample in metrics.instant(endpoint, question.at):
-            for service in batch.services_of(sample.labels):
-                seen[service].endpoints |= _endpoints(sample.labels)
-    return {service: seen[service] for service in sorted(services)}
-
-
-def _judge(service: str, seen: _Seen, question: Question) -> list[CoverageCheck]:
-    checks = [live_check(seen.newest, seen.live_query, question, _REMEDY)]
-    if service in question.release.services:
-        checks.append(release_check(checks[0], seen.versions, seen.version_query, question, _VERSION_REMEDY))
-    if wanted := question.endpoints.get(service):
-        checks.append(_endpoint_check(wanted, seen))
-    return checks
-
-
-def _endpoint_check(names: Sequence[str], seen: _Seen) -> CoverageCheck:
-    missing = [name for name in names if endpoint_key_of(name) not in seen.endpoints]
-    expected = f"request series of {', '.join(names)}"
-    if not missing:
-        return passed("endpoints", seen.endpoint_query, f"all {len(names)} seen", expected)
-    remedy = "instrument the route, or send it one request: a counter exists only after the first"
-    observed = f"no series of {', '.join(missing)}"
-    return failed("endpoints", seen.endpoint_query, observed, expected, remedy)
-
-
-def _live_query(batch: Batch) -> str:
-    grouping = batch.grouping(*VERSION_LABELS)
-    return " or ".join(
-        f"label_replace(max{grouping} (timestamp({c.counter}{{{batch.matchers}}})), "
-        f'"convention", "{c.counter}", "", "")'
-        for c in CONVENTIONS
-    )
-
-
-def _version_query(batch: Batch) -> str:
-    return f"max{batch.grouping(*VERSION_LABELS)} (timestamp(target_info{{{batch.matchers}}}))"
-
-
-def _endpoint_query(batch: Batch) -> str:
-    return " or ".join(
-        f"count{batch.grouping(*c.route, c.method)} ({c.counter}{{{batch.matchers}}})" for c in CONVENTIONS
-    )
-
-
-def _endpoints(labels: Mapping[str, str]) -> set[str]:
-    """Return the keys of the endpoint that a series counts, with its method and without."""
-    found = set()
-    for convention in CONVENTIONS:
-        for name in convention.route:
-            if route := labels.get(name):
-                found |= {endpoint_key(labels.get(convention.method, ""), route), endpoint_key("", route)}
-    return found
+def _try(
+    name: str,
+    check: Callable[[Mapping[str, Sequence[Watched]], Inquiry], dict[str, CoverageCheck]],
+    live: Mapping[str, Sequence[Watched]],
+    inquiry: Inquiry,
+) -> dict[str, CoverageCheck]:
+    try:
+        return check(live, inquiry)
+    except BackendError as error:
+        one = unanswered(name, None, str(error), "an answer", _UNANSWERED_REMEDY)
+        return dict.fromkeys(live, one)

@@ -64,7 +64,7 @@ def silence_check(
 
     It fails only if the signal was steady before, silent longer than the policy allows and several times
     longer than any other pause, if ``enough`` samples or more were to be expected meanwhile at its rate, and
-    if it has not been back for as long as it may be silent.
+    if it is not back. A silence that is over is told.
     """
     leading = next((i for i, count in enumerate(counts) if count), 0)
     counts, start = counts[leading:], over.start + leading * over.step
@@ -87,8 +87,8 @@ def silence_check(
     if sum(before) / len(before) * longest < enough:
         return None
     observed = f"silent for {in_words(longest * over.step)} from {rfc3339(start + begun * over.step)} on"
-    if (len(counts) - begun - longest) * over.step >= limit:
-        return passed("gaps", query, f"{observed}, and steady again", expected)
+    if begun + longest < len(counts):
+        return passed("gaps", query, f"{observed}, and back since", expected)
     return failed("gaps", query, observed, expected, remedy)
 
 
