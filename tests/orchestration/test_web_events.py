@@ -19,6 +19,7 @@ from airflow.utils.state import DagRunState, TaskInstanceState
 from fastapi.testclient import TestClient
 from sqlalchemy import delete, select, update
 
+from release_watch.assurance.registry import ActiveReleases
 from release_watch.clock import now, rfc3339
 from release_watch.orchestration.run import ProtocolRun
 from release_watch.orchestration.storage import store_for
@@ -525,6 +526,19 @@ def test_a_run_that_has_ended_is_not_ended_again(state, client, watched):
 
     assert send(client, rolled_back()).json()["outcome"] == "nothing-to-end"
     assert protocol_run().stops() == []
+
+
+def test_a_release_whose_run_is_over_is_no_longer_watched_at_night(client, watched, artifacts):
+    set_states({}, run_state=DagRunState.SUCCESS)
+    registry = ActiveReleases(artifacts)
+    release = protocol_run().release
+    registry.register(release, artifacts_uri="file:///a", rules={}, at=now())
+
+    answer = send(client, rolled_back())
+
+    assert f"no longer watched at night: {release.release_id}" in answer.json()["detail"]
+    assert not registry.holds(release)
+    assert "rolled back" in (registry.retirement(release.environment, release.release_id) or "")
 
 
 def test_only_the_run_of_the_release_that_was_taken_back_is_ended(client, watched):

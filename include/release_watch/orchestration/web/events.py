@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from release_watch.assurance.registry import ActiveReleases
 from release_watch.cdevents.events import Kind, ServiceEvent
 from release_watch.clock import now, rfc3339
 from release_watch.errors import InvalidInputError, ReleaseWatchError
@@ -134,8 +135,23 @@ def _end(event: ServiceEvent, user: BaseUser) -> Answer:
     if not ended:
         told = ", ".join(f"{name} {value}" for name, value in _sought(event, rollback.names).items())
         detail = f"nothing to end: no open run watches a release with {told}, deployed before the event"
+        if retired := _retire(event):
+            detail += f"; no longer watched at night: {', '.join(retired)}"
         return Answer(Outcome.NOTHING_TO_END, False, (), detail)
     return Answer(Outcome.ENDED, False, ended, f"ends {', '.join(ended)} as {ExitState.ROLLED_BACK}")
+
+
+def _retire(event: ServiceEvent) -> list[str]:
+    """Take the rolled-back releases whose runs are over out of the nightly watch, and return them.
+
+    What they had replaced is watched again; the night tells which of its rules have to be activated.
+    """
+    rollback, registry = event.rollback(), ActiveReleases(artifact_root())
+    retired = [entry.release for entry in registry.all(event.environment) if rollback.ends(entry.release)]
+    for release in retired:
+        reason = f"{event.service} was rolled back, as told by {_named(event)}"
+        registry.retire(release.environment, release.release_id, reason=reason, at=now())
+    return [release.release_id for release in retired]
 
 
 def _sought(event: ServiceEvent, names: Mapping[str, str]) -> dict[str, str]:
