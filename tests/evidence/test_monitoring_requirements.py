@@ -9,6 +9,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from release_watch.catalog.config import Config
+from release_watch.catalog.models import Signals
 from release_watch.evidence.models import Evidence, Prerequisite
 from release_watch.evidence.plan import STEPS, plan_markdown
 from release_watch.evidence.prerequisites import check_prerequisites
@@ -61,25 +62,76 @@ def test_a_flag_that_is_off_is_a_missing_prerequisite(check: Check, folder: Path
 
     found = check()["feature flags activated"]
 
-    assert (found.status, found.notify) == ("missing", ("ops-lead",))
+    assert (found.status, found.notify) == ("missing", ("ops-lead", "tech-lead"))
     assert "refunds" in found.detail
 
 
-@pytest.mark.parametrize(
-    "services",
-    [[{"service": "checkout"}, {"name": "payments"}], {"checkout": {}, "payments": {}}],
-    ids=["list", "mapping"],
-)
-def test_documents_about_every_service_meet_their_prerequisite(
-    check: Check, folder: Path, services: object
-) -> None:
-    for name in ("observability-configuration.json", "performance-baselines.json"):
-        (folder / name).write_text(json.dumps({"services": services}))
+def test_documents_about_every_service_meet_their_prerequisite(check: Check, folder: Path) -> None:
+    observed = {"checkout": {"metrics": {"job": "x"}}, "payments": ["logs", "traces"]}
+    measured = {"checkout": {"p95_ms": 120}, "payments": {"error_ratio": 0.01}}
+    (folder / "observability-configuration.json").write_text(json.dumps({"services": observed}))
+    (folder / "performance-baselines.json").write_text(json.dumps({"services": measured}))
 
     found = check()
 
     assert found["observability configuration"].status == "met"
     assert found["performance baselines"].status == "met"
+
+
+def test_a_service_that_was_not_validated_blocks(check: Check, change: Callable[..., None]) -> None:
+    change(services=[{"service": "checkout", "status": "passed"}])
+
+    found = check()["deployment validated"]
+
+    assert found.status == "missing"
+    assert "not among the validated services: payments" in found.detail
+
+
+@pytest.mark.parametrize("name", ["DEPLOYMENT-REPORT.md", "deployment-health-log.md"])
+@pytest.mark.parametrize(
+    "words", ["- **Status - Failed**", "Overall status: ❌", "| Result | rolled back |\n|-|-|"]
+)
+def test_a_document_that_contradicts_the_validation_blocks(
+    check: Check, folder: Path, name: str, words: str
+) -> None:
+    title, _, rest = (folder / name).read_text().partition("\n")
+    (folder / name).write_text(f"{title}\n\n{words}\n{rest}")
+
+    found = check()["deployment validated"]
+
+    assert found.status == "missing"
+    assert f"{name}:3" in found.detail
+
+
+def test_a_flag_that_the_plan_keeps_off_blocks_nothing(check: Check, folder: Path) -> None:
+    path = folder / "DEPLOYMENT-REPORT.md"
+    path.write_text(
+        path.read_text().replace("active from 2026-01-02T03:00:35Z", "off (as planned, until March)")
+    )
+
+    found = check()["feature flags activated"]
+
+    assert found.status == "met"
+    assert "inactive by the rollout plan: refunds" in found.detail
+
+
+def test_services_that_nothing_describes_are_named_with_their_owners(
+    read: Read, release: Release, config: Config
+) -> None:
+    bare = [
+        s.model_copy(update={"signals": Signals()}) if s.name == "payments" else s
+        for s in config.catalog.services
+    ]
+    unmapped = config.model_copy(
+        update={"catalog": config.catalog.model_copy(update={"services": tuple(bare)})}
+    )
+
+    found = {p.name: p for p in check_prerequisites(release, read(), unmapped, at=AT)}[
+        "observability configuration"
+    ]
+
+    assert (found.status, found.notify) == ("missing", ("team-money",))
+    assert "payments" in found.detail
 
 
 def test_the_requirements_name_the_release_and_trace_each_item(
@@ -90,12 +142,55 @@ def test_the_requirements_name_the_release_and_trace_each_item(
     assert text.startswith(
         "# Monitoring requirements\n\n- release_id: shop-1.1.0\n- environment: production\n"
     )
-    assert "| payments | `POST /refunds` | post-deployment-validation.json:new_endpoints.0 |" in text
-    assert "- the christmas sale begins tomorrow (DEPLOYMENT-REPORT.md:23)" in text
-    assert "| checkout | fraud-check | not in the service catalogue" in text
+    assert "| payments | `POST /refunds` | post-deployment-validation.json:21 |" in text
+    assert "| the christmas sale begins tomorrow | unknown | – | DEPLOYMENT-REPORT.md:23 |" in text
+    assert "| checkout | fraud-check | NEW: not in the service catalogue" in text
     assert "| checkout | checkout-availability | 99.9 % over 30 days |" in text
     assert "| checkout | orders | orders/s; worse when it goes down |" in text
-    assert "Everything was understood." in text
+    assert "| checkout | requests to POST /orders/{id}/refund |" in text
+    assert "### 1. payments (critical, owner team-money, weight 18)" in text
+    assert (
+        "| (high) health check failed: POST /refunds, answered 500 | 6 | deployment-health-log.md:10 |"
+        in text
+    )
+    assert "| 22-23 | Risks | risk |" in text
+    assert "All that is read was understood; prose that is not read is listed above." in text
+
+
+def test_what_was_measured_before_is_what_is_expected(
+    read: Read, release: Release, config: Config, folder: Path
+) -> None:
+    measured = {
+        "services": [{"service": "checkout", "metrics": [{"name": "p95", "value": 120, "unit": "ms"}]}]
+    }
+    (folder / "performance-baselines.json").write_text(json.dumps(measured))
+
+    assert "| checkout | p95 | 0.12 | s | performance-baselines.json:1 |" in requirements(
+        read, release, config
+    )
+
+
+def test_what_was_not_understood_stands_there_with_its_line(
+    read: Read, release: Release, config: Config, folder: Path
+) -> None:
+    path = folder / "DEPLOYMENT-REPORT.md"
+    path.write_text(path.read_text().replace("- payments -> nothing", "- as it always was"))
+
+    text = requirements(read, release, config)
+
+    assert "| 18 | not understood | as it always was |" in text
+    assert "| DEPLOYMENT-REPORT.md:18: not understood as a dependency: as it always was |" in text
+
+
+def test_a_service_of_another_release_is_listed_apart(
+    read: Read, release: Release, config: Config, folder: Path
+) -> None:
+    findings = {"findings": [{"service": "storefront", "severity": "high", "title": "no probe"}]}
+    (folder / "quality-audit-findings.json").write_text(json.dumps(findings))
+
+    outside = requirements(read, release, config).split("## Outside of the release")[1]
+
+    assert "| storefront | audit finding (high): no probe | quality-audit-findings.json:1 |" in outside
 
 
 def test_markup_in_the_evidence_is_shown_and_never_acts(

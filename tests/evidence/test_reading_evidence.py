@@ -37,7 +37,7 @@ def test_endpoints_of_both_documents_are_found_once(read: Read) -> None:
         "checkout": ("POST /orders/{id}/refund",),
     }
     assert [endpoint.source for endpoint in evidence.new_endpoints] == [
-        f"{VALIDATION}:new_endpoints.0",
+        f"{VALIDATION}:21",
         f"{REPORT}:12",
     ]
 
@@ -189,6 +189,30 @@ def test_evidence_older_than_the_policy_allows_is_refused(folder: Path, release:
             HEALTH_LOG, "2026-01-02T03:00:10", "2026-01-02T02:58:10", "older than the deployment", id="old"
         ),
         pytest.param(
+            HEALTH_LOG,
+            "- Environment: production",
+            "- Environment: staging",
+            "another release",
+            id="elsewhere",
+        ),
+        pytest.param(
+            HEALTH_LOG,
+            "- Release: shop-1.1.0",
+            "\n| Release | shop-1.0.0 |\n|-|-|\n",
+            "another release",
+            id="in a table",
+        ),
+        pytest.param(
+            HEALTH_LOG,
+            "# Deployment",
+            "---\nversion: 1.0.0\n---\n# Deployment",
+            "another release",
+            id="front matter",
+        ),
+        pytest.param(
+            HEALTH_LOG, "- Release", "- Written at: 2027-01-01\n- Release", "lies in the future", id="to come"
+        ),
+        pytest.param(
             HEALTH_LOG, " 12 | answered 500 |\n", " 12 | answ", "breaks off in a table row", id="half a row"
         ),
         pytest.param(
@@ -208,6 +232,73 @@ def test_a_markdown_document_must_be_whole_and_of_this_release(
         return
     with pytest.raises(InvalidInputError, match=f"{name}: .*{said}"):
         read()
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "- Release: v1.1.0\n- Deployment: dep-1 (blue/green)",
+        "| Deployment | dep-1 |\n|---|---|\n| Environment | Prod |",
+        "---\nrelease: shop-1.1.0\nenvironment: production\n---",
+        "**Release ID**: `shop-1.1.0`  \n**Environment** – production",
+        "Deployment: of the whole shop, dep-1\nNext release: shop-1.2.0",
+    ],
+    ids=["version", "table", "front matter", "bold", "prose"],
+)
+def test_a_document_names_its_release_in_many_ways(read: Read, folder: Path, identity: str) -> None:
+    log = (folder / HEALTH_LOG).read_text().split("| time", 1)[1]
+    (folder / HEALTH_LOG).write_text(f"{identity}\n\n# Log of dep-1\n\n| time{log}")
+
+    assert read().health_log.file == HEALTH_LOG
+
+
+@pytest.mark.parametrize("name", ["shop-1.1.0-rc1", "my-shop-1.1.0", "shop-1.1.01", "shop-1.1.0.2"])
+def test_a_longer_name_is_the_name_of_another_release(read: Read, folder: Path, name: str) -> None:
+    (folder / REPORT).write_text(f"# Report of {name}\n\nAt 2026-01-02T03:00:10Z.\n")
+
+    with pytest.raises(InvalidInputError, match="not named anywhere"):
+        read()
+
+
+def test_what_is_planned_makes_an_old_document_no_newer(read: Read, folder: Path) -> None:
+    old = "# shop-1.1.0\n\nWritten 2026-01-01T10:00:00Z. The sale begins on 2026-12-01.\n"
+    (folder / REPORT).write_text(old)
+
+    with pytest.raises(InvalidInputError, match="older than the deployment"):
+        read()
+
+
+@pytest.mark.parametrize("sign", ["\r\n", "\n"], ids=["CRLF", "LF"])
+def test_bytes_that_editors_add_change_nothing(read: Read, folder: Path, sign: str) -> None:
+    plain = read()
+    for name in (HEALTH_LOG, REPORT):
+        text = (folder / name).read_text().replace("- ", "-\u00a0 ").replace("-\u00a0 ", "- ")
+        (folder / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", sign).encode())
+
+    changed = read()
+
+    assert changed.model_dump(exclude={"sha256"}) == plain.model_dump(exclude={"sha256"})
+
+
+def test_every_line_of_every_document_is_accounted_for(read: Read, folder: Path) -> None:
+    for account in read().accounts:
+        if not account.file.endswith(".md"):
+            continue
+        said = {n for passage in account.passages for n in range(passage.first, passage.last + 1)}
+        lines = (folder / account.file).read_text().splitlines()
+        unsaid = [line for number, line in enumerate(lines, start=1) if number not in said]
+        assert all(not line or line.startswith("#") or line.startswith(("| time", "|---")) for line in unsaid)
+
+
+def test_what_is_said_of_other_services_is_kept_under_their_names(folder: Path, release: Release) -> None:
+    extra = "\n## Known issues\n\n- storefront is slow\n\n## New endpoints of storefront\n\n- GET /news\n"
+    (folder / REPORT).write_text((folder / REPORT).read_text() + extra)
+
+    at = release.deployed_at + timedelta(minutes=5)
+    evidence = read_evidence(folder, release, Policies(), at=at, known=("storefront", "checkout"))
+
+    assert "storefront" in {risk.service for risk in evidence.risks}
+    assert evidence.endpoints_by_service()["storefront"] == ("GET /news",)
 
 
 def test_optional_documents_are_read_and_a_broken_one_is_left_out_and_listed(
@@ -231,17 +322,21 @@ def test_optional_documents_are_read_and_a_broken_one_is_left_out_and_listed(
     )
     (folder / "observability-configuration.yaml").write_text("a: &a [1]\nb: *a\n")
     (folder / "runbooks").mkdir()
-    (folder / "runbooks" / "checkout.md").write_text("# Runbook\n")
+    (folder / "runbooks" / "checkout.md").write_text("# Runbook\n\nCall us.\n")
 
     evidence = read()
 
-    assert set(evidence.optional) == {"quality-audit-findings.json", "runbooks/checkout.md"}
     assert [(f.severity, f.service, f.source) for f in evidence.findings] == [
-        ("high", "payments", "quality-audit-findings.json:QA-1")
+        ("high", "payments", "quality-audit-findings.json:1 (QA-1)")
     ]
+    assert [(runbook.service, runbook.sections) for runbook in evidence.runbooks] == [
+        ("checkout", ("Runbook",))
+    ]
+    assert (evidence.baselines, evidence.observed) == ((), ())
+    assert set(evidence.sha256) == {*REQUIRED, "quality-audit-findings.json", "runbooks/checkout.md"}
     assert [problem.split(":")[0] for problem in evidence.problems] == [
-        "observability-configuration.yaml",
         "performance-baselines.json",
+        "observability-configuration.yaml",
     ]
 
 
@@ -249,7 +344,7 @@ def test_what_is_not_understood_is_listed_with_its_line(read: Read, folder: Path
     text = (folder / REPORT).read_text().replace("- payments: `POST /refunds`", "- and a few more")
     (folder / REPORT).write_text(text)
 
-    assert f"{REPORT}:13: not understood as an endpoint of a service: and a few more" in read().problems
+    assert f"{REPORT}:13: not understood as an endpoint: and a few more" in read().problems
 
 
 def test_html_is_not_read_and_said_so(read: Read, folder: Path) -> None:
@@ -258,5 +353,6 @@ def test_html_is_not_read_and_said_so(read: Read, folder: Path) -> None:
 
     evidence = read()
 
-    assert evidence.problems == (f"{REPORT}:23: HTML is not read; write it as Markdown",)
+    (problem,) = evidence.problems
+    assert problem.startswith(f"{REPORT}:23: HTML is not read; write it as Markdown: <script>the christmas")
     assert not any("christmas" in risk.text for risk in evidence.risks)

@@ -8,6 +8,8 @@ from release_watch.orchestration.run import ProtocolRun
 from release_watch.verdict import ExitState
 from tests.orchestration.fakes import PARAMS, START, context
 
+RUNBOOKS = ("RUNBOOKS/monitoring-runbook.md", "RUNBOOKS/checkout.md")
+
 
 def test_params_that_are_no_release_are_refused_with_every_problem(artifacts):
     with pytest.raises(InvalidInputError) as refused:
@@ -115,13 +117,14 @@ def test_a_run_after_the_earlier_one_has_ended_begins_without_its_notes(run):
 def test_no_gate_judges_what_an_earlier_run_proved_and_nothing_is_lost(run):
     run.begin()
     run.store.write_text("alert-test-results.json", "proven by the earlier run")
-    run.store.write_text("RUNBOOKS/monitoring-runbook.md", "with a hand-written part")
+    for runbook in RUNBOOKS:
+        run.store.write_text(runbook, "with a hand-written part")
     run.end()
 
     ProtocolRun.of(context(run_id="deploy-d-2", deployment_id="d-2")).begin()
 
     assert not run.store.exists("alert-test-results.json")
-    assert run.store.read_text("RUNBOOKS/monitoring-runbook.md") == "with a hand-written part"
+    assert [run.store.read_text(name) for name in RUNBOOKS] == ["with a hand-written part"] * 2
     kept = f"earlier/{run.key}/alert-test-results.json"
     assert run.store.read_text(kept) == "proven by the earlier run"
 

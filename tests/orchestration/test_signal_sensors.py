@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from release_watch.clock import rfc3339
 from release_watch.evidence.documents import REQUIRED
 from release_watch.orchestration.run import ProtocolRun
+from release_watch.orchestration.sensors import signals
 from release_watch.orchestration.sensors.signals import DocumentsSensor, HttpSignalSensor
 from tests.orchestration.fakes import START, context
 
@@ -92,6 +93,59 @@ def test_a_failed_validation_blocks_the_run_at_once_and_says_whom_to_tell(sensor
 
     (stop,) = run.stops()
     assert any("Operations Lead" in step for step in stop["next_steps"])
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_wrong_credentials_block_at_once_and_name_the_connection(status, sensor, orchestrator, run):
+    orchestrator.answer((status, "<html>no</html>"))
+
+    with pytest.raises(AirflowFailException, match=f"BLOCKED: .*{status}"):
+        sensor.execute(context(TASK))
+
+    (stop,) = run.stops()
+    assert any("release_orchestrator_default" in step for step in stop["next_steps"])
+
+
+def test_the_leads_are_named_and_told_at_once_of_a_blocked_run(sensor, orchestrator, run, monkeypatch):
+    told = []
+    monkeypatch.setattr(signals, "tell", lambda _run, role, subject, text: told.append((role, subject, text)))
+    orchestrator.answer((200, {"status": "failed", "checks": [{"name": "smoke", "status": "failed"}]}))
+
+    with pytest.raises(AirflowFailException):
+        sensor.execute(context(TASK))
+
+    assert [role for role, _, _ in told] == ["operations-lead", "technical-lead"]
+    assert {subject for _, subject, _ in told} == {"BLOCKED: release shop-1.1.0 in production"}
+    assert "smoke" in told[0][2]
+    assert (
+        "Notify the Operations Lead (ops-lead) and the Technical Lead (tech-lead)."
+        in (run.stops()[0]["next_steps"])
+    )
+
+
+def test_without_a_channel_the_trail_says_that_no_lead_was_told(sensor, orchestrator, run):
+    orchestrator.answer((200, {"status": "failed"}))
+
+    with pytest.raises(AirflowFailException):
+        sensor.execute(context(TASK))
+
+    told = [(event["event"], event["role"]) for event in run.trail.events() if "role" in event]
+    assert told == [("nobody was told", "operations-lead"), ("nobody was told", "technical-lead")]
+
+
+def test_in_shadow_mode_a_refused_signal_is_only_recorded(sensor, orchestrator, shadow_run):
+    orchestrator.answer((200, {"status": "failed"}))
+
+    assert sensor.execute(context(TASK, mode="shadow")) == "shadow"
+    assert shadow_run.stops() == []
+    assert [event["event"] for event in shadow_run.trail.events()] == ["would have been blocked"]
+
+
+def test_in_shadow_mode_too_nothing_goes_on_without_documents(shadow_run):
+    sensor = DocumentsSensor(task_id="documents_present")
+
+    with pytest.raises(AirflowFailException, match="BLOCKED"):
+        sensor.execute_complete(context(TASK, mode="shadow"), {"status": "timeout", "message": "none"})
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from typing import Any, Literal
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
+from release_watch.evidence.account import Account
 from release_watch.evidence.markdown_documents import MarkdownDocument
 
 PASSED_WORDS = frozenset({"passed", "pass", "success", "succeeded", "successful", "ok", "green", "validated"})
-_ENDPOINT = re.compile(r"\b(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\s+(/[^\s`,;)]*)", re.IGNORECASE)
+Severity = Literal["critical", "high", "medium", "low", "unknown"]
 
 
 class _Lenient(BaseModel):
@@ -20,51 +20,96 @@ class _Lenient(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
 
-class _Extracted(BaseModel):
+class Extracted(BaseModel):
+    """Something that a document says; ``source`` is its ``file:line``."""
+
     model_config = ConfigDict(frozen=True)
 
     source: str
 
 
-class Endpoint(_Extracted):
-    """An endpoint that came with the release."""
+class Endpoint(Extracted):
+    """An endpoint that came with the release; ``method`` is empty where none is named."""
 
     service: str
     method: str
     path: str
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path}".strip()
 
 
-class Risk(_Extracted):
+class Risk(Extracted):
     """Something that may go wrong; ``service`` where the words name one."""
+
+    text: str
+    service: str | None = None
+    severity: Severity = "unknown"
+
+
+class Dependency(Extracted):
+    """``service`` calls ``on``, newly or as before, or does so no longer."""
+
+    service: str
+    on: str
+    change: Literal["calls", "added", "removed"] = "calls"
+
+
+class LibraryChange(Extracted):
+    """A library that was upgraded, added or removed."""
 
     text: str
     service: str | None = None
 
 
-class Dependency(_Extracted):
-    """``service`` calls ``on``."""
+class Flag(Extracted):
+    """A feature flag and whether it is active; None where the words do not say so.
 
-    service: str
-    on: str
-
-
-class Flag(_Extracted):
-    """A feature flag and whether it is active; None where the words do not say so."""
+    ``planned_off`` if the rollout plan keeps it inactive for now.
+    """
 
     name: str
     active: bool | None
+    planned_off: bool = False
 
 
-class AuditFinding(_Extracted):
+class Outcome(Extracted):
+    """How a document says that the deployment as a whole went."""
+
+    text: str
+    passed: bool
+
+
+class AuditFinding(Extracted):
     """An open finding of the quality audit."""
 
     severity: str
     service: str | None
     title: str
     detail: str
+
+
+class Baseline(Extracted):
+    """How a metric of a service was before the release, in base units: seconds, ratio, bytes, 1/s."""
+
+    service: str
+    metric: str
+    value: float
+    unit: str
+
+
+class ObservedService(Extracted):
+    """The signals that the observability configuration describes of a service."""
+
+    service: str
+    signals: tuple[str, ...]
+
+
+class Runbook(Extracted):
+    """An operational runbook that came with the deployment, with its headings."""
+
+    service: str
+    sections: tuple[str, ...]
 
 
 class ValidatedService(_Lenient):
@@ -92,9 +137,6 @@ class ValidationDocument(_Lenient):
         validation_alias=AliasChoices("validated_at", "completed_at", "generated_at", "timestamp")
     )
     services: tuple[ValidatedService, ...] = ()
-    new_endpoints: tuple[dict[str, Any] | str, ...] = Field(
-        (), validation_alias=AliasChoices("new_endpoints", "endpoints_added", "added_endpoints")
-    )
 
     @field_validator("services", mode="before")
     @classmethod
@@ -114,20 +156,29 @@ class ValidationDocument(_Lenient):
 
 
 class Evidence(BaseModel):
-    """The deployment documents, what was extracted from them, and what was not understood."""
+    """The deployment documents, what was extracted from them, and what was not understood.
+
+    Items may name services that are not of the release; ``problems`` are lines that should have been
+    understood and were not, ``accounts`` say of every part of every document what was made of it.
+    """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     validation: ValidationDocument
     health_log: MarkdownDocument
     report: MarkdownDocument
-    optional: dict[str, Any]
     problems: tuple[str, ...]
+    accounts: tuple[Account, ...]
     new_endpoints: tuple[Endpoint, ...]
     risks: tuple[Risk, ...]
     dependencies: tuple[Dependency, ...]
+    libraries: tuple[LibraryChange, ...]
     flags: tuple[Flag, ...]
+    outcomes: tuple[Outcome, ...]
     findings: tuple[AuditFinding, ...]
+    baselines: tuple[Baseline, ...]
+    observed: tuple[ObservedService, ...]
+    runbooks: tuple[Runbook, ...]
     sha256: dict[str, str]
 
     def endpoints_by_service(self) -> dict[str, tuple[str, ...]]:
@@ -148,9 +199,3 @@ class Prerequisite(BaseModel):
     detail: str
     remedy: str | None = None
     notify: tuple[str, ...] = ()
-
-
-def find_endpoint(text: str) -> tuple[str, str] | None:
-    """Return the method and route that are named in ``text``."""
-    found = _ENDPOINT.search(text)
-    return (found[1].upper(), found[2]) if found else None

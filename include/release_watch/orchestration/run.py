@@ -33,7 +33,7 @@ RECORDS = "records/"
 OWNER = f"{RECORDS}run.json"
 EARLIER = "earlier/"
 LASTING = ("audit/", EARLIER)
-WRITTEN_BY_PEOPLE = ("RUNBOOKS/monitoring-runbook.md", "improvement-backlog.md")
+WRITTEN_BY_PEOPLE = ("RUNBOOKS/", "improvement-backlog.md")
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class ProtocolRun:
             if name.startswith(LASTING) or name == OWNER:  # the owner goes last, so that a retry goes on
                 continue
             self.store.write_bytes(f"{EARLIER}{earlier}/{name}", self.store.read_bytes(name))
-            if name not in WRITTEN_BY_PEOPLE:
+            if not name.startswith(WRITTEN_BY_PEOPLE):
                 self.store.remove(name)
 
     def owner(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from airflow.sdk import TaskGroup, chain
 from release_watch import texts
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
-from release_watch.orchestration.sensors.signals import DocumentsSensor, HttpSignalSensor
+from release_watch.orchestration.sensors.signals import DocumentsSensor, HttpSignalSensor, ObservabilitySensor
 from release_watch.orchestration.steps.instrumentation import (
     audit_coverage,
     capture_snapshot,
@@ -29,6 +29,7 @@ def phase_1(after: BaseOperator) -> BaseOperator:
                 HttpSignalSensor(task_id="validation_passed", signal="validation"),
                 HttpSignalSensor(task_id="feature_flags_active", signal="feature-flags"),
                 DocumentsSensor(task_id="documents_present"),
+                ObservabilitySensor(task_id="observability_configured"),
             ]
         prerequisites = Step(action=check_prerequisites)
         review = Step(action=review_evidence)
