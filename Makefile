@@ -80,7 +80,7 @@ test-fast: setup ## tests that need no server
 	"$(PY)" -m pytest tests $(SLOW_TESTS:%=--ignore=%) -n 2 --dist loadfile $(ARGS)
 
 test-integration: setup ## tests against the real servers of the sandbox
-	"$(PY)" -m pytest $(wildcard $(filter-out tests/e2e,$(SLOW_TESTS))) -n 2 --dist loadfile $(ARGS)
+	"$(PY)" -m pytest $(wildcard $(filter-out tests/e2e,$(SLOW_TESTS))) -n 3 --dist loadfile $(ARGS)
 
 test-e2e: setup $(BROWSER) ## one whole run in a started Airflow
 	"$(PY)" -m pytest tests/e2e $(ARGS)

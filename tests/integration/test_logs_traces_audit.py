@@ -137,9 +137,9 @@ def test_the_traces_of_healthy_services_pass_and_each_fault_is_found(fleet: Flee
         (fleet.name("early"), "release"): "FAIL",
         (fleet.name("old"), "release"): "FAIL",
         (fleet.name("ahead"), "clock"): "FAIL",
-        (fleet.healthy[1], "endpoints"): "INCONCLUSIVE",
     }
     assert traces[fleet.healthy[0]]["endpoints"].status == "PASS"
+    assert "endpoints" not in traces[fleet.healthy[1]]  # sampled away, perhaps: nothing is said
 
 
 @pytest.mark.parametrize("signal", ["logs", "traces"])
