@@ -16,7 +16,7 @@ from release_watch.catalog.nearest import Known
 from release_watch.catalog.oncall import OnCall
 from release_watch.catalog.policies import Policies
 from release_watch.catalog.relations import relation_problems, written_services
-from release_watch.catalog.slos import Slo, load_slos
+from release_watch.catalog.slos import Slo, read_slos
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
 
@@ -80,12 +80,13 @@ def inspect_config(folder: Path | None = None) -> Inspection:
     problems += wrong
     policies, wrong = _one(folder, "policies.yaml", Policies)
     problems += wrong
-    slos, wrong = load_slos(folder / "slos", "slos")
-    problems += wrong + _slo_problems(slos, document)
-    warnings = gate_warnings(document, catalog, (slo for slo, _ in slos)) if document and catalog else ()
+    found = read_slos(folder / "slos", "slos")
+    slos = [slo for slo, _ in found.slos]
+    problems += [*found.problems, *_slo_problems(found.slos, document)]
+    warnings = (*(gate_warnings(document, catalog, slos) if document and catalog else ()), *found.warnings)
     if problems or catalog is None or oncall is None or policies is None:
         return Inspection(None, tuple(problems), warnings)
-    config = Config(catalog=catalog, slos=tuple(slo for slo, _ in slos), oncall=oncall, policies=policies)
+    config = Config(catalog=catalog, slos=tuple(slos), oncall=oncall, policies=policies)
     return Inspection(config, (), warnings)
 
 
@@ -132,17 +133,12 @@ def _catalog(document: Document | None) -> tuple[Catalog | None, list[str]]:
     return catalog, problems + relation_problems(document)
 
 
-def _slo_problems(slos: list[tuple[Slo, Document]], services: Document | None) -> list[str]:
+def _slo_problems(slos: Iterable[tuple[Slo, Document]], services: Document | None) -> list[str]:
     problems = []
-    seen: set[tuple[str, str]] = set()
     written = written_services(services) if services else []
     known = Known(service.name for service in written if service.name is not None)
     for slo, document in slos:
         if services and slo.service not in known:
             remedy = f"is not in services.yaml{known.hint(slo.service)}"
             problems.append(document.problem(("spec", "service"), slo.service, remedy))
-        if (slo.service, slo.name) in seen:
-            remedy = "two SLOs of the service have this name; rename one"
-            problems.append(document.problem(("metadata", "name"), slo.name, remedy))
-        seen.add((slo.service, slo.name))
     return problems
