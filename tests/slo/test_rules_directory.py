@@ -58,3 +58,34 @@ def test_a_second_writer_waits_for_the_first(tmp_path: Path) -> None:
 def test_a_missing_folder_names_the_setting(folder: Path | None) -> None:
     with pytest.raises(NotConfiguredError, match="rules_directory"):
         RulesDirectory.of(OnlyRules(folder))
+
+
+def test_what_is_new_is_there_before_what_is_old_goes(tmp_path: Path) -> None:
+    directory = RulesDirectory(tmp_path)
+    directory.put({"r1": "old"})
+    with pytest.raises(InvalidInputError):
+        directory.put({"r1": None, "r2": "new", "../r3": None})
+    assert directory.read("r2") == "new"
+
+
+def test_notes_lie_beside_the_rules_and_are_none(tmp_path: Path) -> None:
+    directory = RulesDirectory(tmp_path)
+    directory.put({"r1": "one"})
+    directory.keep("owners", "who")
+    assert directory.note("owners") == "who"
+    assert directory.names() == ["r1"]
+    assert directory.others(["r1"]) == []
+    directory.keep("owners", None)
+    assert directory.note("owners") is None
+
+
+def test_the_other_rule_files_of_the_folder_are_those_of_anybody_else(tmp_path: Path) -> None:
+    for name in ("team.yaml", "team.yml", "readme.md", ".hidden.yaml"):
+        (tmp_path / name).write_text("")
+    directory = RulesDirectory(tmp_path)
+    directory.put({"r1": "one", "r2": "two"})
+    assert [path.name for path in directory.others(["r1"])] == [
+        "release-watch-r2.yaml",
+        "team.yaml",
+        "team.yml",
+    ]

@@ -1,41 +1,52 @@
-"""Putting rules into force in a live Prometheus: all of them proven to run, or everything as it was."""
+"""Putting rules into force in a live server: all of them proven to run, or everything as it was."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.clock import Timestamp, in_words, now
-from release_watch.errors import BackendError, ReleaseWatchError
+from release_watch.errors import BackendError, InvalidInputError, ReleaseWatchError
+from release_watch.slo.change import Change, heal, plan
+from release_watch.slo.lint import errors, lint
+from release_watch.slo.lint.linting import SCRAPE_INTERVAL
+from release_watch.slo.ownership import RuleOwner
 from release_watch.slo.promtool import check_rules
-from release_watch.slo.readback import ReadBack, compare, read_back
-from release_watch.slo.rulefile import RuleGroup, from_yaml, parse_prometheus_duration, to_yaml
-from release_watch.slo.rules_directory import RulesDirectory
+from release_watch.slo.proof import alertmanagers, await_live
+from release_watch.slo.readback import read_back
+from release_watch.slo.rulefile import RuleGroup, from_yaml, parse_prometheus_duration
+from release_watch.slo.targets.choice import target_of
+from release_watch.slo.targets.target import Kind, RuleServer, RuleTarget
 from release_watch.telemetry import prometheus_api
-from release_watch.telemetry.backends import Backends
+from release_watch.telemetry.backends import Backends, ToolMissingError
 
-__all__ = ["Activation", "ActivationError", "activate", "deactivate", "read_back"]
+__all__ = ["Activation", "ActivationError", "RuleOwner", "activate", "deactivate", "read_back"]
 
-POLL_SECONDS = 0.5
 _RANGE = re.compile(r"\[(\d+[smhdwy](?:\d+[smhdwy])*)[\]:]")
 
 
 class ActivationError(ReleaseWatchError):
     """Rules could not be put into force; the rules that ran before run again."""
 
-    def __init__(self, file: Path, problems: Sequence[str], restored: str) -> None:
+    def __init__(self, place: str, problems: Sequence[str], restored: str) -> None:
         self.problems = tuple(problems)
         listed = "".join(f"\n- {problem}" for problem in problems)
-        super().__init__(f"The rules in {file.name} are not in force.{listed}\n{restored}")
+        super().__init__(f"The rules in {place.rpartition('/')[2]} are not in force.{listed}\n{restored}")
 
 
 class Activation(BaseModel):
-    """Rules in force. ``problems`` are warnings: what is wrong around rules that do run."""
+    """What became of the rules. ``problems`` are warnings: what is wrong around rules that do run.
+
+    ``state`` is ``pending adoption`` if the rules were handed over and are not live yet; nothing may be
+    taken for watched then. ``yielded`` are services that a later release owns and this one left to it,
+    ``superseded`` rule sets of earlier releases that lost services, ``healed`` rule sets that an activation
+    which was cut off had left unproven, and that were put back first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,57 +58,88 @@ class Activation(BaseModel):
     superseded: tuple[str, ...] = ()
     alertmanagers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    target: Kind = "directory"
+    state: Literal["active", "pending adoption"] = "active"
+    yielded: tuple[str, ...] = ()
+    healed: tuple[str, ...] = ()
+    lint: tuple[str, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether the rules were seen running; only then may anything be taken for watched."""
+        return self.state == "active"
+
+
+class _NotLiveError(Exception):
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__()
+        self.problems = problems
 
 
 def activate(
-    text: str, name: str, backends: Backends, *, timeout: timedelta, supersedes: Sequence[str] = ()
+    text: str,
+    name: str,
+    backends: Backends,
+    *,
+    timeout: timedelta,
+    supersedes: Sequence[str] = (),
+    owner: RuleOwner | None = None,
 ) -> Activation:
     """Put the rule file ``text`` into force under ``name``, in place of what had that name.
 
-    Checked by promtool, written whole, loaded, and read back. If anything fails, the former files are put
-    back and loaded.
+    Checked by promtool and by the lint, written whole, loaded, and read back. If anything fails, the former
+    rules are put back and loaded. How rules get into force says the Prometheus connection
+    (:mod:`release_watch.slo.targets.settings`).
 
     Args:
         text: a rule file.
         name: name of the rule set (:func:`release_watch.slo.rules.rule_set_name`).
         backends: Prometheus, its rules folder and promtool.
-        timeout: how long to wait until the rules are loaded and an Alertmanager is known.
+        timeout: how long to wait until the rules are loaded and an Alertmanager is known; a target that
+            takes longer by nature has its own patience.
         supersedes: rule sets of earlier releases; their groups for the services of this one are taken away,
             a set without any group left is removed.
+        owner: the release; services that a later one owns are left to it, and those of earlier ones are
+            taken over, also if ``supersedes`` does not name them. None takes the release that was recorded
+            for ``name``, if any.
 
     Raises:
-        InvalidInputError: if promtool refuses the rules; nothing was written.
+        InvalidInputError: if promtool or the lint refuses the rules; nothing was written.
         NotConfiguredError: if a connection, or the rules folder, is missing; nothing was written.
-        ActivationError: if Prometheus does not run the rules; the former ones run.
-        BackendError: if Prometheus does not answer.
+        ActivationError: if the server does not run the rules; the former ones run.
+        OwnershipError: if the record of who owns what is damaged; nothing was written.
+        BackendError: if the server does not answer.
     """
-    check_rules(text, backends.promtool())
-    groups = from_yaml(text)
-    directory = RulesDirectory.of(backends)
-    path = directory.path(name)
-    with directory.locked():
-        changes = {**_superseded(directory, name, groups, supersedes), name: text}
-        former = {one: directory.read(one) for one in changes}
-        try:
-            directory.put(changes)
-            prometheus_api.reload(backends.prometheus())
-            problems = _await(groups, path.name, backends, timeout)
-        except BaseException as error:
-            restored = _restore(directory, former, backends)
-            if isinstance(error, BackendError):
-                raise ActivationError(path, [str(error)], restored) from error
-            raise
-        if problems:
-            raise ActivationError(path, problems, _restore(directory, former, backends))
+    target = target_of(backends)
+    unchecked = _check(text, target, backends)
+    remarks = _lint(text, target.server)
+    with target.locked():
+        healed = heal(target)
+        planned = plan(target, text, name, supersedes, owner)
+        change = Change(target, planned.contents, planned.ownership)
+        with _undone_on_error(change, target.place(name)):
+            change.make()
+            target.load()
+            if target.kind != "gitops":
+                _prove(planned.groups, target, name, timeout)
+        change.keep()
+    pending: tuple[str, ...] = ()
+    if target.kind == "gitops":  # others bring the files into force, which may take minutes: hold no lock
+        pending = _adopted(change, planned.groups, target, name, timeout)
     return Activation(
-        file=str(path),
-        groups=len(groups),
-        rules=sum(len(group.rules) for group in groups),
+        file=target.place(name),
+        groups=len(planned.groups),
+        rules=sum(len(group.rules) for group in planned.groups),
         activated_at=now(),
-        replaced=former[name] is not None,
-        superseded=tuple(one for one in changes if one != name),
-        alertmanagers=tuple(prometheus_api.alertmanagers(backends.prometheus())),
-        problems=_retention_warnings(groups, backends),
+        replaced=name in change.replaced,
+        superseded=tuple(one for one in planned.contents if one != name),
+        alertmanagers=alertmanagers(target.server),
+        problems=(*unchecked, *pending, *_around(planned.groups, target.server)),
+        target=target.kind,
+        state="pending adoption" if pending else "active",
+        yielded=tuple(f"{scope}: {set_}" for scope, set_ in sorted(planned.yielded.items())),
+        healed=healed,
+        lint=remarks,
     )
 
 
@@ -106,60 +148,85 @@ def deactivate(name: str, backends: Backends) -> None:
 
     Raises:
         NotConfiguredError: if a connection, or the rules folder, is missing.
-        BackendError: if Prometheus does not reload.
+        BackendError: if the server does not take it.
     """
-    directory = RulesDirectory.of(backends)
-    with directory.locked():
-        if directory.read(name) is None:
+    target = target_of(backends)
+    with target.locked():
+        healed = heal(target)
+        ownership = target.ownership()
+        if ownership.owner(name) is not None:
+            target.own(ownership.without(name))
+        if target.read(name) is not None:
+            target.put({name: None})
+        elif not healed:
             return
-        directory.put({name: None})
-        prometheus_api.reload(backends.prometheus())
+        target.load()
 
 
-def _superseded(
-    directory: RulesDirectory, name: str, groups: Sequence[RuleGroup], supersedes: Sequence[str]
-) -> dict[str, str | None]:
-    taken = {service for group in groups for service in group.services}
-    changes: dict[str, str | None] = {}
-    for earlier in supersedes:
-        text = directory.read(earlier)
-        if earlier == name or text is None:
-            continue
-        kept = [group for group in from_yaml(text) if group.services and not group.services & taken]
-        changes[earlier] = to_yaml(kept) if kept else None
-    return changes
-
-
-def _await(groups: Sequence[RuleGroup], file_name: str, backends: Backends, timeout: timedelta) -> list[str]:
-    """Wait for rules and Alertmanager; after a reload the list of Alertmanagers is empty for seconds."""
-    deadline = time.monotonic() + timeout.total_seconds()
-    while True:
-        state = _state(groups, file_name, backends)
-        if state.wrong or not state.missing:
-            return [*state.wrong, *state.missing]
-        if time.monotonic() >= deadline:
-            waited = f"waited {in_words(timeout)}; does rule_files in prometheus.yml match {file_name}?"
-            return [*state.missing, waited]
-        time.sleep(POLL_SECONDS)
-
-
-def _state(groups: Sequence[RuleGroup], file_name: str, backends: Backends) -> ReadBack:
-    found = compare(groups, backends, file_name)
-    if found.wrong or found.missing or prometheus_api.alertmanagers(backends.prometheus()):
-        return found
-    return ReadBack(missing=("Prometheus sends alerts to no Alertmanager; see 'alerting' in prometheus.yml",))
-
-
-def _restore(directory: RulesDirectory, former: dict[str, str | None], backends: Backends) -> str:
+def _check(text: str, target: RuleTarget, backends: Backends) -> tuple[str, ...]:
+    """Have promtool check the rules; where it is missing, and the server checks what it is given, say so."""
     try:
-        directory.put(former)
-        prometheus_api.reload(backends.prometheus())
-    except (BackendError, OSError) as error:
-        return f"The former files are written again, but were not loaded: {error}"
-    return "The former rules are in force again."
+        promtool = backends.promtool()
+    except ToolMissingError as missing:
+        if target.kind == "gitops":
+            raise
+        return (f"{missing}. Without it only the server checks the rules, when it loads them.",)
+    check_rules(text, promtool)
+    return ()
 
 
-def _retention_warnings(groups: Sequence[RuleGroup], backends: Backends) -> tuple[str, ...]:
+def _lint(text: str, server: RuleServer) -> tuple[str, ...]:
+    """Return the warnings of the lint; its errors stop the activation."""
+    try:
+        interval = prometheus_api.scrape_interval(server.transport) if server.manages_itself else None
+    except BackendError:
+        interval = None  # the configuration is not for everyone to read
+    findings = lint(from_yaml(text), scrape_interval=interval or SCRAPE_INTERVAL)
+    if refused := errors(findings):
+        remedy = "the lint refuses the rules; correct the SLO or service they come from:"
+        raise InvalidInputError([remedy, *map(str, refused)])
+    return tuple(map(str, findings))
+
+
+@contextmanager
+def _undone_on_error(change: Change, place: str) -> Iterator[None]:
+    try:
+        yield
+    except BackendError as error:
+        raise ActivationError(place, [str(error), *change.blamed()], change.undo()) from error
+    except _NotLiveError as error:
+        raise ActivationError(place, error.problems, change.undo()) from None
+    except BaseException:
+        change.undo()
+        raise
+
+
+def _prove(groups: Sequence[RuleGroup], target: RuleTarget, name: str, timeout: timedelta) -> None:
+    proof = await_live(groups, target, name, timeout)
+    if proof.problems:
+        raise _NotLiveError(proof.problems)
+
+
+def _adopted(
+    change: Change, groups: Sequence[RuleGroup], target: RuleTarget, name: str, timeout: timedelta
+) -> tuple[str, ...]:
+    """Wait until somebody has brought the rules into force; return what is still open when time is up."""
+    proof = await_live(groups, target, name, timeout)
+    if not proof.final:
+        return proof.problems
+    with target.locked():
+        text = target.read(name)
+        ours = text is not None and from_yaml(text) == list(groups)
+        restored = change.undo() if ours else "Another activation has replaced them meanwhile."
+    raise ActivationError(target.place(name), proof.problems, restored)
+
+
+def _around(groups: Sequence[RuleGroup], server: RuleServer) -> tuple[str, ...]:
+    """Return what is wrong around rules that run."""
+    if not server.manages_itself:
+        return (
+            "A ruler does not tell where it sends alerts or how long samples are kept; drill its alerts.",
+        )
     spans = [
         parse_prometheus_duration(span)
         for group in groups
@@ -167,7 +234,7 @@ def _retention_warnings(groups: Sequence[RuleGroup], backends: Backends) -> tupl
         for span in _RANGE.findall(rule.expr)
     ]
     longest = max(spans, default=timedelta(0))
-    kept = prometheus_api.retention(backends.prometheus())
+    kept = prometheus_api.retention(server.transport)
     if kept is None or kept >= longest:
         return ()
     return (

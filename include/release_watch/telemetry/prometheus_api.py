@@ -14,6 +14,7 @@ from release_watch.transport import Transport
 BACKEND = "Prometheus"
 _UNITS = {"y": 365 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1}
 _NEVER = "0001-01-01"
+_SCRAPE_INTERVAL = re.compile(r"^global:\n(?:[ \t].*\n)*?[ \t]+scrape_interval:[ \t]*(\S+)", re.MULTILINE)
 
 
 class LoadedRule(NamedTuple):
@@ -88,6 +89,20 @@ def retention(transport: Transport) -> timedelta | None:
     data = _data(transport, "/api/v1/status/runtimeinfo")
     text = understood(BACKEND, "retention", lambda: str(data.get("storageRetention", "")))
     parts = re.findall(r"(\d+)([ywdhms])(?![A-Za-z])", text)
+    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts)) if parts else None
+
+
+def reload_succeeded(transport: Transport) -> bool:
+    """Return whether the configuration and rules were read at the last reload."""
+    data = _data(transport, "/api/v1/status/runtimeinfo")
+    return understood(BACKEND, "runtime information", lambda: data["reloadConfigSuccess"] is True)
+
+
+def scrape_interval(transport: Transport) -> timedelta | None:
+    """Return how often targets are scraped that do not say otherwise; None if the server does not tell."""
+    data = _data(transport, "/api/v1/status/config")
+    found = understood(BACKEND, "configuration", lambda: _SCRAPE_INTERVAL.search(str(data["yaml"])))
+    parts = re.findall(r"(\d+)([ywdhms])(?![A-Za-z])", found[1]) if found else []
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts)) if parts else None
 
 

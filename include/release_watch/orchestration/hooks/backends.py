@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from release_watch.errors import NotConfiguredError
 from release_watch.orchestration.hooks.transport import ConnectionTransport, find_connection, request_headers
-from release_watch.telemetry.backends import find_tool
+from release_watch.slo.targets.settings import DirectorySettings, settings_of
+from release_watch.telemetry.backends import RuleExtra, find_tool
 from release_watch.telemetry.logs import Loki
 from release_watch.telemetry.metrics import Prometheus
 from release_watch.telemetry.traces import Tempo
@@ -48,10 +49,21 @@ class AirflowBackends:
         return self._transport(self._conn_id("prometheus"), "alert rules and targets")
 
     def rules_directory(self) -> Path | None:
-        """Return the folder that Prometheus loads rules from: the extra field ``rules_directory``."""
-        extra = find_connection(self._conn_id("prometheus"), "alert rules").extra_dejson
+        """Return the folder that Prometheus loads rules from: ``rules_directory`` or ``rules.directory``."""
+        extra = self.rule_extra()
+        settings = settings_of(extra)
+        return settings.directory if isinstance(settings, DirectorySettings) else extra.directory
+
+    def rule_extra(self) -> RuleExtra:
+        """Return how rules get into force: the extra fields ``rules`` and ``rules_directory``."""
+        conn_id = self._conn_id("prometheus")
+        extra = find_connection(conn_id, "alert rules").extra_dejson
         folder = extra.get("rules_directory")
-        return Path(folder) if folder else None
+        return RuleExtra(conn_id, extra.get("rules"), Path(folder) if folder else None)
+
+    def ruler(self, conn_id: str) -> Transport:
+        """Return the ruler behind a connection of its own."""
+        return self._transport(conn_id, "alert rules")
 
     def logs(self, service: Service | None = None) -> Loki:
         """Return the log backend."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ from release_watch.verdict import Objective, Verdict
 if TYPE_CHECKING:
     from release_watch.artifacts.models import BaselineMetrics
     from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
+    from release_watch.slo.activation import Activation
     from release_watch.slo.rulefile import RuleGroup
 
 RULES = "alert-rules.yaml"
@@ -63,6 +65,7 @@ def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) 
 def activate_rules(run: ProtocolRun) -> str:
     """Generate the alert rules, check them with promtool, load them into Prometheus and read them back."""
     from release_watch.slo.activation import activate
+    from release_watch.slo.ownership import RuleOwner
     from release_watch.slo.promtool import check_rules
     from release_watch.slo.rulefile import to_yaml
     from release_watch.slo.rules import rule_set_name
@@ -75,12 +78,31 @@ def activate_rules(run: ProtocolRun) -> str:
         log.info("Shadow mode: would have activated %d bytes of rules; they would page", written.size_bytes)
         return written.uri
     activation = activate(
-        text, rule_set_name(run.release), run.backends, timeout=READ_BACK_WITHIN, supersedes=superseded(run)
+        text,
+        rule_set_name(run.release),
+        run.backends,
+        timeout=READ_BACK_WITHIN,
+        supersedes=superseded(run),
+        owner=RuleOwner.of(run.release),
     )
     run.store.write_json(RULES_RECORD, activation.model_dump(mode="json"))
     run.record("alert rules activated", uri=written.uri, sha256=written.sha256, rules=activation.rules)
-    log.info("%d rules in %d groups are loaded and healthy", activation.rules, activation.groups)
+    tell_activation(activation)
     return written.uri
+
+
+def tell_activation(activation: Activation) -> None:
+    """Say what is in force, and what is not."""
+    for healed in activation.healed:
+        log.warning("An activation of %s had been cut short; it was put right", healed)
+    for yielded in activation.yielded:
+        log.warning("A later release owns the rules of %s; they were left to it", yielded)
+    for problem in activation.problems:
+        log.log(logging.WARNING if activation.live else logging.ERROR, "%s", problem)
+    if activation.live:
+        log.info("%d rules in %d groups are loaded and healthy", activation.rules, activation.groups)
+    else:
+        log.error("The rules are not in force: %s; Gate 2 cannot pass", activation.state)
 
 
 def superseded(run: ProtocolRun) -> list[str]:
@@ -171,11 +193,14 @@ def _panel_objective(panel: PanelResult) -> Objective:
 
 def rule_problems(run: ProtocolRun) -> list[str] | None:
     """Return what reading the rules back from Prometheus finds now; None if none were activated."""
+    from release_watch.slo.change import still_owned
     from release_watch.slo.readback import read_back
+    from release_watch.slo.rules import rule_set_name
 
     if not run.store.exists(RULES_RECORD):
         return None
-    return read_back(run.store.read_text(RULES), run.backends)
+    name = rule_set_name(run.release)
+    return read_back(still_owned(run.store.read_text(RULES), name, run.backends), run.backends)
 
 
 def update_runbook(run: ProtocolRun) -> str:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from release_watch.clock import now, rfc3339
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
-from release_watch.orchestration.steps.activation import READ_BACK_WITHIN, compare_in_dashboards
+from release_watch.orchestration.steps.activation import (
+    READ_BACK_WITHIN,
+    compare_in_dashboards,
+    tell_activation,
+)
 from release_watch.orchestration.steps.answers import granted
 from release_watch.orchestration.steps.escalation import escalate_findings
 from release_watch.orchestration.steps.instrumentation import BASELINE, REFERENCE, captured_baseline
@@ -232,6 +236,7 @@ def establish_baseline(run: ProtocolRun) -> str:
     from release_watch.artifacts.models import BaselineMetrics
     from release_watch.slo.activation import activate
     from release_watch.slo.baseline_rules import baseline_rule_groups
+    from release_watch.slo.ownership import RuleOwner
     from release_watch.slo.rulefile import to_yaml
 
     baseline = run.store.read_model(RELEASE_BASELINE, BaselineMetrics)
@@ -241,8 +246,9 @@ def establish_baseline(run: ProtocolRun) -> str:
     elif baseline.verdict.proceeds:
         text = to_yaml(baseline_rule_groups(baseline, run.services, run.release))
         name = baseline_rule_set(run)
-        activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
-        log.info("%d baseline alerts are loaded and healthy", activation.rules)
+        owner = RuleOwner.of(run.release)
+        activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN, owner=owner)
+        tell_activation(activation)
         compare_in_dashboards(run, baseline)
         run.store.write_text(BASELINE_RULES, text)
         run.record("baseline established", uri=written.uri, sha256=written.sha256, rules=activation.rules)
