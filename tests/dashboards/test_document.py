@@ -9,7 +9,7 @@ from release_watch.catalog.policies import Policies
 from release_watch.catalog.slos import Slo
 from release_watch.dashboards.activation import activate_dashboards
 from release_watch.dashboards.document import dashboard_config_markdown
-from release_watch.dashboards.models import Dashboard, PanelResult
+from release_watch.dashboards.models import Dashboard, PanelResult, PanelState
 from release_watch.release import Release
 from release_watch.slo.activation import Activation
 from release_watch.slo.rules import rule_groups
@@ -42,6 +42,7 @@ def test_the_document_holds_links_results_thresholds_and_owners(
         rules=rules,
         metrics_url="http://prometheus",
         generated_at=AT,
+        boards=built,
     )
     for words in (
         "- release_id: r-1",
@@ -51,6 +52,9 @@ def test_the_document_holds_links_results_thresholds_and_owners(
         "error ratio over 1h and 5m above 1.44 % (burn rate 14.4)",
         "team &lt;checkout&gt;",
         "`up \\| x` | 3 | answered",
+        "1 queries: 1 answered",
+        "| checkout: errors | above 0.1 % | warning | the error budget of SLO checkout-availability",
+        f"`{built[0].uid}`",
         "9 in 2 groups",
         "- warning: short",
         "inhibit_rules:",
@@ -61,3 +65,31 @@ def test_the_document_holds_links_results_thresholds_and_owners(
 def test_rules_that_are_not_in_force_are_said_to_be_so(release: Release) -> None:
     text = dashboard_config_markdown(release, [], [], [], [], rules=None, metrics_url="", generated_at=AT)
     assert "The rules are not in force." in text
+
+
+def panel(state: PanelState, problem: str | None) -> PanelResult:
+    return PanelResult(
+        dashboard="u",
+        panel="<b>p</b>",
+        query="up",
+        answered=state == "answered",
+        samples=0,
+        problem=problem,
+        state=state,
+        remedy="do | this",
+        checked_at=AT,
+    )
+
+
+def test_panels_that_gave_nothing_stand_first_with_why_and_what_to_do(release: Release) -> None:
+    panels = [panel("answered", None), panel("quiet", "no traffic"), panel("missing", "no series is named x")]
+    text = dashboard_config_markdown(release, [], [], panels, [], rules=None, metrics_url="", generated_at=AT)
+    assert "3 queries: 1 answered, 1 nothing to show yet, 1 NO SERIES" in text
+    assert "| u | &lt;b&gt;p&lt;/b&gt; | NO SERIES | no series is named x | do \\| this |" in text
+    assert "<b>" not in text
+
+
+def test_a_result_of_an_earlier_version_without_a_state_is_read(release: Release) -> None:
+    old = panel("answered", None).model_copy(update={"state": None})
+    text = dashboard_config_markdown(release, [], [], [old], [], rules=None, metrics_url="", generated_at=AT)
+    assert "1 queries: 1 answered" in text

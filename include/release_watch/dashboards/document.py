@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from release_watch.catalog.models import Service
-from release_watch.dashboards.models import DashboardActivation, PanelResult
+from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
+from release_watch.dashboards.wording import worded
 from release_watch.markdown import Written, code, escape, link, render
 from release_watch.release import Release
 from release_watch.slo.activation import Activation
 from release_watch.slo.inhibition import inhibition_yaml
 from release_watch.slo.rulefile import RuleGroup
+
+_STATES = {
+    "answered": "answered",
+    "quiet": "nothing to show yet",
+    "missing": "NO SERIES",
+    "refused": "REFUSED",
+}
 
 
 def dashboard_config_markdown(
@@ -24,6 +33,7 @@ def dashboard_config_markdown(
     rules: Activation | None,
     metrics_url: str,
     generated_at: datetime,
+    boards: Sequence[Dashboard] = (),
 ) -> str:
     """Return the document.
 
@@ -36,8 +46,9 @@ def dashboard_config_markdown(
         rules: how these were activated; None if they were not.
         metrics_url: where the queries were run.
         generated_at: time of writing.
+        boards: the dashboards, with the limits that their panels draw.
     """
-    titles = {one.uid: one.title for one in activations}
+    titles = {one.uid: one.title for one in activations} | {one.uid: one.kind for one in boards}
     return render(
         __package__ or "",
         "dashboard-config.md.j2",
@@ -47,10 +58,14 @@ def dashboard_config_markdown(
         rules=rules,
         inhibition=inhibition_yaml(),
         dashboards=[_dashboard_row(one) for one in activations],
+        summary=_summary(panels),
         panels=[_panel_row(one, titles) for one in panels],
+        silent=[_silent_row(one, titles) for one in panels if not one.answered],
+        limits=list(_limit_rows(boards)),
         alerts=[
             (
                 rule.name,
+                rule.labels.get("slo") or rule.labels.get("metric") or rule.service,
                 rule.service,
                 rule.labels.get("severity"),
                 rule.annotations.get("threshold"),
@@ -68,9 +83,34 @@ def dashboard_config_markdown(
 
 def _dashboard_row(one: DashboardActivation) -> tuple[object, ...]:
     where: Written = link(one.title, one.url) if one.url else code(one.file or "")
-    return one.title, where, "active" if one.activated else "not activated", one.verdict.value, one.reason
+    state = "active" if one.activated else "not activated"
+    return one.title, code(one.uid), where, state, one.verdict.value, one.reason
+
+
+def _summary(panels: Sequence[PanelResult]) -> str:
+    states = Counter(_state(one) for one in panels)
+    parts = [f"{states[state]} {words}" for state, words in _STATES.items() if states[state]]
+    return f"{len(panels)} queries: {', '.join(parts)}" if panels else "No query was run."
 
 
 def _panel_row(one: PanelResult, titles: Mapping[str, str]) -> tuple[object, ...]:
     title = titles.get(one.dashboard, one.dashboard)
-    return title, one.panel, code(one.query), one.samples, escape(one.problem or "answered")
+    result = "answered" if one.answered else escape(one.problem or _STATES[_state(one)])
+    return title, one.panel, one.legend, code(one.query), one.samples, result
+
+
+def _silent_row(one: PanelResult, titles: Mapping[str, str]) -> tuple[object, ...]:
+    title = titles.get(one.dashboard, one.dashboard)
+    return title, one.panel, _STATES[_state(one)], one.problem, one.remedy
+
+
+def _state(one: PanelResult) -> str:
+    return one.state or ("answered" if one.answered else "missing")
+
+
+def _limit_rows(boards: Sequence[Dashboard]) -> Iterator[tuple[object, ...]]:
+    for board in boards:
+        for panel, limit in board.limits:
+            value = worded(limit.value, panel.unit)
+            side = "above" if panel.worse == "up" else "below"
+            yield panel.title, f"{side} {value}", limit.level, limit.origin

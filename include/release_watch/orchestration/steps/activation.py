@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import logging
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from release_watch import texts
 from release_watch.clock import now
+from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.storage import artifact_root
-from release_watch.verdict import Objective, Verdict
+from release_watch.verdict import Objective
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import BaselineMetrics
     from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
     from release_watch.slo.activation import Activation
     from release_watch.slo.rulefile import RuleGroup
+    from release_watch.telemetry.metrics import Metrics
 
 RULES = "alert-rules.yaml"
 DASHBOARDS = "dashboard-config.md"
@@ -25,6 +28,9 @@ DASHBOARD_RECORD = "records/dashboards.json"
 RULES_RECORD = "records/rules.json"
 RUNBOOK = "RUNBOOKS/monitoring-runbook.md"
 READ_BACK_WITHIN = timedelta(seconds=60)
+DASHBOARD_PICTURE = "dashboards.png"
+PICTURED_BEFORE = timedelta(hours=1)
+"""How much of the time before the deployment the picture shows."""
 EVALUATIONS = 3
 """Within so many evaluations every recording rule has a sample: some build on others."""
 
@@ -59,7 +65,15 @@ def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) 
     from release_watch.slo.red import find_metric_names
 
     names = find_metric_names(run.services, run.backends)
-    return dashboards(run.release, run.services, run.config.slos, baseline=baseline, metric_names=names)
+    return dashboards(
+        run.release,
+        run.services,
+        run.config.slos,
+        baseline=baseline,
+        metric_names=names,
+        runbook_url=run.store.uri_of(RUNBOOK),
+        alerts_url=f"{run.backends.prometheus().base_url}/alerts",
+    )
 
 
 def activate_rules(run: ProtocolRun) -> str:
@@ -116,14 +130,18 @@ def superseded(run: ProtocolRun) -> list[str]:
 def activate_dashboards(run: ProtocolRun) -> str:
     """Build the dashboards, run every panel's query against live telemetry, and activate them."""
     from release_watch.dashboards.activation import activate_dashboards as activate
+    from release_watch.dashboards.connections import servers
     from release_watch.dashboards.document import dashboard_config_markdown
     from release_watch.dashboards.validation import check_panels
     from release_watch.slo.activation import Activation
 
     boards = built_dashboards(run)
     patience = EVALUATIONS * run.config.policies.rules.ticket_interval
-    panels = check_panels(boards, run.backends.metrics(), patience=patience)
-    activations = activate(boards, run.backends, run.config.policies)
+    asked = servers(run.services, run.backends)
+    panels = check_panels(boards, run.backends.metrics(), patience=patience, servers=asked)
+    activations = activate(
+        boards, run.backends, run.config.policies, release=run.release, keep=partial(_keep_board, run)
+    )
     for activation in activations:
         log.info("Dashboard %s: %s", activation.title, activation.reason)
     run.store.write_json(
@@ -142,17 +160,40 @@ def activate_dashboards(run: ProtocolRun) -> str:
         rules=run.store.read_model(RULES_RECORD, Activation) if run.store.exists(RULES_RECORD) else None,
         metrics_url=run.backends.metrics().base_url,
         generated_at=now(),
+        boards=boards,
     )
     written = run.store.write_text(DASHBOARDS, document)
+    _draw(run, boards, asked)
     run.record("dashboards activated", uri=written.uri, sha256=written.sha256)
     return written.uri
+
+
+def _keep_board(run: ProtocolRun, name: str, data: bytes) -> str:
+    return run.store.write_bytes(f"dashboards/{name}", data).uri
+
+
+def _draw(run: ProtocolRun, boards: list[Dashboard], asked: dict[str, Metrics]) -> None:
+    """Keep a picture of what the dashboards show; one that cannot be drawn stops nothing."""
+    from release_watch.artifacts.models import Window
+    from release_watch.dashboards.picture import dashboard_png
+
+    end = now()
+    window = Window(start=min(run.release.deployed_at, end) - PICTURED_BEFORE, end=end)
+    try:
+        picture = dashboard_png(boards, run.backends.metrics(), window, servers=asked)
+    except ReleaseWatchError as error:
+        log.warning("No picture of the dashboards: %s", error)
+        return
+    log.info("What the dashboards show: %s", run.store.write_bytes(DASHBOARD_PICTURE, picture).uri)
 
 
 def compare_in_dashboards(run: ProtocolRun, baseline: BaselineMetrics) -> None:
     """Put the release's dashboards in place again, with the bands of its baseline."""
     from release_watch.dashboards.activation import activate_dashboards as activate
 
-    for activation in activate(built_dashboards(run, baseline), run.backends, run.config.policies):
+    boards = built_dashboards(run, baseline)
+    keep = partial(_keep_board, run)
+    for activation in activate(boards, run.backends, run.config.policies, release=run.release, keep=keep):
         log.info("Dashboard %s, with baseline: %s", activation.title, activation.reason)
 
 
@@ -184,7 +225,7 @@ def dashboard_record(run: ProtocolRun) -> DashboardRecord:
 def _panel_objective(panel: PanelResult) -> Objective:
     return Objective(
         name=f"{panel.dashboard}: {panel.panel}",
-        verdict=Verdict.GO if panel.answered else Verdict.NO_GO,
+        verdict=panel.verdict,
         reason=panel.problem or f"answered with {panel.samples} samples",
         query=panel.query,
         samples=panel.samples,
