@@ -1,13 +1,13 @@
-"""``python -m benchmarks [parse|run|window]``: measure, and write the tables of docs/performance.md."""
+"""``python -m benchmarks [parse|run|window|audit]``: measure, and write the tables of docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks import parse, report, waiting, whole_run
+from benchmarks import audit, parse, report, waiting, whole_run
 
-MEASUREMENTS = {module.NAME: module for module in (parse, whole_run, waiting)}
+MEASUREMENTS = {module.NAME: module for module in (parse, whole_run, waiting, audit)}
 
 
 def main(arguments: list[str] | None = None) -> int:

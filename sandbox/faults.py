@@ -60,7 +60,8 @@ def set_fault(
         value: See `KINDS`; the default of the kind where `None`.
         seconds: For how long; until it is cleared where `None`.
         version: The only version that breaks; every version where `None`.
-        route: The only route that breaks (latency and errors), as a template such as `/orders/{id}/refund`.
+        route: The only route that breaks, as a template such as `/orders/{id}/refund`; `KINDS` says which
+            faults take one.
 
     Raises:
         FaultError: No such fault, service, route or value.

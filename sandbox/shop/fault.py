@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from sandbox.errors import SandboxError
 from sandbox.layout import Layout
-from sandbox.shop.topology import SHOP, parse_version
+from sandbox.shop.topology import FIRST_VERSION, SHOP, parse_version
 
 SIGNALS = ("metrics", "logs", "traces", "probe")
 
@@ -21,22 +22,48 @@ class FaultError(SandboxError):
 
 @dataclass(frozen=True)
 class FaultKind:
-    """What a switch does, and what its value means; `default` is taken where no value is given."""
+    """What a switch does, and what its value means.
+
+    `default` is taken where no value is given; `route` says whether the switch takes one, or must have one.
+    """
 
     summary: str
     value: str
     default: float | str | None
     needs_service: bool = True
+    route: Literal["none", "may", "must"] = "none"
 
 
 KINDS: dict[str, FaultKind] = {
-    "latency": FaultKind("every request of the service takes longer", "milliseconds added", 300.0),
-    "errors": FaultKind("a share of the requests fails with 500", "share, 0 to 1", 0.2),
+    "latency": FaultKind("requests of the service take longer", "milliseconds added", 300.0, route="may"),
+    "errors": FaultKind("a share of the requests fails with 500", "share, 0 to 1", 0.2, route="may"),
     "memory": FaultKind("the service leaks memory, up to 160 MB", "megabytes per second", 2.0),
     "dependency-dead": FaultKind(
         "every call of the service to others, or to its database, fails", "none", None
     ),
     "signal-off": FaultKind("the service no longer exports one signal", " | ".join(SIGNALS), "metrics"),
+    "old-version": FaultKind(
+        "all telemetry of the service names an older version, as if its pods had not been replaced",
+        "the version it names",
+        FIRST_VERSION,
+    ),
+    "route-uncounted": FaultKind(
+        "one route is served but missing from the metrics", "none", None, route="must"
+    ),
+    "no-histogram": FaultKind("request durations are exported without their buckets", "none", None),
+    "no-status": FaultKind("request metrics do not say how a request ended", "none", None),
+    "nan": FaultKind(
+        "the sum of the request durations is no number, as after one bad observation", "none", None
+    ),
+    "label-explosion": FaultKind(
+        "every request is counted under a label value of its own", "values shown at a time", 1000.0
+    ),
+    "clock-skew": FaultKind("log lines and spans are stamped in the future", "seconds", 300.0),
+    "gaps": FaultKind(
+        "scrapes fail for a while, again and again",
+        "seconds of each failure, of three times as many",
+        10.0,
+    ),
     "dead-target": FaultKind("Prometheus scrapes a port of the service where nobody listens", "none", None),
     "broken-alert-route": FaultKind(
         "alerts go to a receiver that cannot be reached", "none", None, needs_service=False
@@ -104,10 +131,18 @@ def check_switch(
         raise FaultError(f"seconds is {seconds}; give a number above 0")
     if version is not None:
         parse_version(version)
-    routes = [endpoint.path for endpoint in SHOP[service].endpoints] if service else []
-    if route is not None and (name not in ("latency", "errors") or route not in routes):
-        raise FaultError(f"only latency and errors take a route; those of {service} are: {', '.join(routes)}")
+    _check_route(name, service, route)
     return kind
+
+
+def _check_route(name: str, service: str | None, route: str | None) -> None:
+    takes = KINDS[name].route
+    routes = [endpoint.path for endpoint in SHOP[service].endpoints] if service else []
+    if takes == "none" and route is not None:
+        able = ", ".join(other for other, kind in KINDS.items() if kind.route != "none")
+        raise FaultError(f"{name} takes no route; only these do: {able}")
+    if route not in routes and (route is not None or takes == "must"):
+        raise FaultError(f"{name} needs one of the routes of {service}, which are: {', '.join(routes)}")
 
 
 def check_value(name: str, value: float | str | None) -> float | str | None:
@@ -122,6 +157,8 @@ def check_value(name: str, value: float | str | None) -> float | str | None:
         return value
     if KINDS[name].default is None:
         return None
+    if name == "old-version":
+        return _checked_version(value)
     try:
         number = float(value) if value is not None else -1.0
     except ValueError:
@@ -129,6 +166,14 @@ def check_value(name: str, value: float | str | None) -> float | str | None:
     if not 0 <= number < float("inf") or (name == "errors" and number > 1):
         raise FaultError(f"value {value!r} of {name} is not a number of: {KINDS[name].value}")
     return number
+
+
+def _checked_version(value: object) -> str:
+    try:
+        parse_version(str(value))
+    except ValueError as error:
+        raise FaultError(str(error)) from error
+    return str(value)
 
 
 def unknown(what: str, value: object, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 import aiohttp
 from opentelemetry import trace
 
+from sandbox.shop.distortion import HONEST, Distortion
 from sandbox.shop.topology import ENVIRONMENT
 
 FLUSH_SECONDS = 2.0
@@ -23,17 +24,24 @@ class LogShipper:
     """Keeps log lines and pushes them every two seconds; the oldest are dropped while the server is away."""
 
     def __init__(
-        self, service: str, version: str, *, loki_url: str | None, enabled: Callable[[], bool]
+        self,
+        service: str,
+        version: str,
+        *,
+        loki_url: str | None,
+        enabled: Callable[[], bool],
+        distortion: Callable[[], Distortion] = lambda: HONEST,
     ) -> None:
         self._labels = {"service_name": service, "version": version, "environment": ENVIRONMENT}
         self._url = f"{loki_url}/loki/api/v1/push" if loki_url else None
         self._enabled = enabled
+        self._distortion = distortion
         self._lines: deque[tuple[str, int, str]] = deque(maxlen=MOST_WAITING_LINES)
         self._failing = False
 
     def write(self, level: str, message: str, **fields: object) -> None:
         """Takes one line; `fields` are added to its JSON object, and the trace."""
-        nanoseconds = time.time_ns()
+        nanoseconds = time.time_ns() + self._distortion().ahead_nanoseconds
         line: dict[str, object] = {"level": level, "message": message, **fields}
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
@@ -60,8 +68,9 @@ class LogShipper:
             return
         lines = list(self._lines)
         self._lines.clear()
+        labels = {**self._labels, "version": self._distortion().version or self._labels["version"]}
         try:
-            async with session.post(self._url, json=push_body(self._labels, lines)) as response:
+            async with session.post(self._url, json=push_body(labels, lines)) as response:
                 response.raise_for_status()
             self._failing = False
         except (aiohttp.ClientError, TimeoutError) as error:

@@ -12,6 +12,7 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,7 +53,11 @@ def build_app(context: ServiceContext, instance: Instance) -> web.Application:
         return web.json_response({"status": "ok", "service": context.name, "version": context.version})
 
     async def metrics(_: web.Request) -> web.Response:
-        page = context.telemetry.metrics_page(application=context.switches.exports("metrics"))
+        if context.switches.scrape_fails():
+            raise web.HTTPServiceUnavailable(text="the metrics cannot be had now")
+        page = context.telemetry.metrics_page(
+            application=context.switches.exports("metrics"), distortion=context.switches.distortion()
+        )
         return web.Response(body=page, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def background(_: web.Application) -> AsyncIterator[None]:
@@ -157,19 +162,21 @@ def record(
 
 async def keep_house(context: ServiceContext, instance: Instance) -> None:
     """Once a second: leaks memory where that is switched on, and keeps the targets as the faults say."""
-    known: tuple[bool, bool] | None = None
+    known: tuple[bool, bool, str] | None = None
     while True:
         await asyncio.sleep(HOUSEKEEPING_SECONDS)
         context.switches.leak(HOUSEKEEPING_SECONDS)
         if context.where.content().instances.get(context.name) != instance:
             known = None  # another instance of this service is the one that is registered
             continue
-        wanted = (context.switches.target_is_dead(), context.switches.exports("probe"))
+        version = context.switches.distortion().version or instance.version
+        wanted = (context.switches.target_is_dead(), context.switches.exports("probe"), version)
         if wanted != known:
             known = wanted
             address = targets.DEAD_ADDRESS if wanted[0] else instance.address
+            labelled = replace(instance, version=version)
             with contextlib.suppress(OSError):
-                targets.register(context.root, instance, scraped_at=address, probed=wanted[1])
+                targets.register(context.root, labelled, scraped_at=address, probed=wanted[1])
 
 
 def main() -> None:
@@ -193,9 +200,14 @@ def main() -> None:
         tempo_url=servers.get("tempo"),
         sample_ratio=TRACED_SHARE,
         traces_enabled=lambda: switches.exports("traces"),
+        distortion=switches.distortion,
     )
     logs = LogShipper(
-        options.name, options.version, loki_url=servers.get("loki"), enabled=lambda: switches.exports("logs")
+        options.name,
+        options.version,
+        loki_url=servers.get("loki"),
+        enabled=lambda: switches.exports("logs"),
+        distortion=switches.distortion,
     )
     context = ServiceContext(root, options.name, options.version, telemetry, logs, switches)
     instance = Instance(options.name, options.version, options.port, options.process, options.started_at)

@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sandbox.shop.distortion import HONEST, Distortion
 from sandbox.shop.fault import Fault, faults_file, read_faults
 from sandbox.shop.watched_file import WatchedFile
 
@@ -43,6 +44,29 @@ class Switches:
         """Tells whether the service is registered with a port where nobody listens."""
         return bool(self._on("dead-target"))
 
+    def scrape_fails(self) -> bool:
+        """Tells whether a scrape must fail now: in the second third of each period since this was set."""
+        now = datetime.now(UTC)
+        return any(
+            length <= (now - datetime.fromisoformat(fault.set_at)).total_seconds() % (3 * length) < 2 * length
+            for fault in self._on("gaps")
+            if (length := _number(fault))
+        )
+
+    def distortion(self) -> Distortion:
+        """Returns how the service's telemetry differs from what the service recorded."""
+        if not self._file.content():
+            return HONEST
+        return Distortion(
+            version=next((str(fault.value) for fault in self._on("old-version")), None),
+            ahead_seconds=max((_number(fault) for fault in self._on("clock-skew")), default=0.0),
+            uncounted=frozenset(fault.route or "" for fault in self._on("route-uncounted")),
+            buckets=not self._on("no-histogram"),
+            status=not self._on("no-status"),
+            summed=not self._on("nan"),
+            request_ids=int(max((_number(fault) for fault in self._on("label-explosion")), default=0)),
+        )
+
     @property
     def leaked_bytes(self) -> int:
         """How much memory has leaked."""
@@ -66,7 +90,7 @@ class Switches:
             for fault in faults
             if fault.name == name
             and fault.hits(self._service, self._version)
-            and fault.route in (None, route)
+            and (route is None or fault.route in (None, route))
             and fault.is_on(now)
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -14,8 +14,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Tracer
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Metric, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
+from sandbox.shop.distortion import HONEST, Distortion
 from sandbox.shop.topology import ENVIRONMENT, NAMESPACE
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -41,24 +43,41 @@ class Telemetry:
     application_registry: CollectorRegistry
     process_registry: CollectorRegistry
 
-    def metrics_page(self, *, application: bool) -> bytes:
+    def metrics_page(self, *, application: bool, distortion: Distortion = HONEST) -> bytes:
         """Returns the page in Prometheus' text format; without `application` only the process metrics."""
         page: bytes = generate_latest(self.process_registry)
         if application:
-            page += generate_latest(self.application_registry)
+            page += generate_latest(_Distorted(self.application_registry, distortion))
         return page
 
 
-class SwitchableExporter(SpanExporter):
-    """Passes spans on while `enabled()` is true, and drops them silently while it is not."""
+class _Distorted(Collector):
+    """The metrics of a registry, distorted."""
 
-    def __init__(self, exporter: SpanExporter, enabled: Callable[[], bool]) -> None:
+    def __init__(self, registry: CollectorRegistry, distortion: Distortion) -> None:
+        self._registry = registry
+        self._distortion = distortion
+
+    def collect(self) -> Iterator[Metric]:
+        return self._distortion.collect(self._registry.collect())
+
+
+class SwitchableExporter(SpanExporter):
+    """Passes spans on, distorted, while `enabled()` is true, and drops them silently while it is not."""
+
+    def __init__(
+        self, exporter: SpanExporter, enabled: Callable[[], bool], distortion: Callable[[], Distortion]
+    ) -> None:
         self._exporter = exporter
         self._enabled = enabled
+        self._distortion = distortion
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Exports the spans, or drops them."""
-        return self._exporter.export(spans) if self._enabled() else SpanExportResult.SUCCESS
+        if not self._enabled():
+            return SpanExportResult.SUCCESS
+        distortion = self._distortion()
+        return self._exporter.export([distortion.span(span) for span in spans])
 
     def shutdown(self) -> None:
         """Shuts the exporter behind this one down."""
@@ -76,6 +95,7 @@ def start_telemetry(
     tempo_url: str | None,
     sample_ratio: float,
     traces_enabled: Callable[[], bool],
+    distortion: Callable[[], Distortion] = lambda: HONEST,
 ) -> Telemetry:
     """Returns the telemetry of a service.
 
@@ -85,6 +105,7 @@ def start_telemetry(
         tempo_url: Base URL of the OTLP/HTTP receiver; `None` exports no trace.
         sample_ratio: Share of the requests without a traced parent that are traced, 0 to 1.
         traces_enabled: Asked before each export.
+        distortion: Asked then too.
     """
     resource = Resource.create(
         {
@@ -100,7 +121,7 @@ def start_telemetry(
     tracer_provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(sample_ratio)))
     if tempo_url:
         exporter = SwitchableExporter(
-            OTLPSpanExporter(endpoint=f"{tempo_url}/v1/traces", timeout=3), traces_enabled
+            OTLPSpanExporter(endpoint=f"{tempo_url}/v1/traces", timeout=3), traces_enabled, distortion
         )
         tracer_provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=SPAN_DELAY_MS))
     process_registry = CollectorRegistry()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import faults
+from sandbox.shop.distortion import HONEST, Distortion
 from sandbox.shop.fault import Fault, faults_file
 from sandbox.shop.state import write_json
 from sandbox.shop.switches import Switches
@@ -89,6 +90,9 @@ def test_a_fault_hits_only_its_service_version_and_route(
         pytest.param("memory", {"service": "payments", "route": "/charges"}, "route", id="route of memory"),
         pytest.param("latency", {"service": "payments", "route": "/x"}, "/charges", id="unknown route"),
         pytest.param("broken-alert-route", {"seconds": 5}, "cleared", id="timed alert route"),
+        pytest.param("route-uncounted", {"service": "payments"}, "/charges", id="no route lists all"),
+        pytest.param("old-version", {"service": "payments", "value": "old"}, "MAJOR", id="no version"),
+        pytest.param("gaps", {"service": "payments", "value": "often"}, "seconds", id="gaps of no length"),
     ],
 )
 def test_a_switch_that_cannot_be_set_is_refused_with_what_can(
@@ -145,3 +149,54 @@ def test_a_fault_without_end_is_always_on() -> None:
     late = datetime(2100, 1, 1, tzinfo=UTC)
     assert fault.is_on(late)
     assert not replace(fault, until="2099-01-01T00:00:00+00:00").is_on(late)
+
+
+def test_what_has_no_fault_is_told_as_it_was_recorded(tmp_path: Path) -> None:
+    faults.set_fault(tmp_path, "no-histogram", service="checkout")
+    assert Switches(tmp_path, "payments", "1.1.0").distortion() == HONEST
+
+
+def test_faults_of_telemetry_add_up_to_one_distortion(tmp_path: Path) -> None:
+    for name, options in {
+        "old-version": {},
+        "clock-skew": {"value": 20},
+        "route-uncounted": {"route": "/refunds"},
+        "no-histogram": {},
+        "no-status": {},
+        "nan": {},
+        "label-explosion": {"value": "50"},
+    }.items():
+        faults.set_fault(tmp_path, name, service="payments", version="1.1.0", **options)
+    assert Switches(tmp_path, "payments", "1.1.0").distortion() == Distortion(
+        version="1.0.0",
+        ahead_seconds=20.0,
+        uncounted=frozenset({"/refunds"}),
+        buckets=False,
+        status=False,
+        summed=False,
+        request_ids=50,
+    )
+    assert Switches(tmp_path, "payments", "1.0.0").distortion() == HONEST
+
+
+def test_two_routes_can_be_uncounted_at_the_same_time(tmp_path: Path) -> None:
+    for route in ("/charges", "/refunds"):
+        faults.set_fault(tmp_path, "route-uncounted", service="payments", route=route)
+    assert Switches(tmp_path, "payments", "1.1.0").distortion().uncounted == {"/charges", "/refunds"}
+
+
+@pytest.mark.parametrize(
+    ("seconds_ago", "fails"),
+    [
+        pytest.param(1, False, id="not at first"),
+        pytest.param(11, True, id="then"),
+        pytest.param(21, False, id="then not"),
+        pytest.param(41, True, id="then again"),
+    ],
+)
+def test_scrapes_fail_and_succeed_in_turn(tmp_path: Path, seconds_ago: float, fails: bool) -> None:
+    fault = faults.set_fault(tmp_path, "gaps", service="payments", value=10)
+    set_at = (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat()
+    write_json(faults_file(tmp_path), [{**vars(fault), "set_at": set_at}])
+    assert Switches(tmp_path, "payments", "1.1.0").scrape_fails() is fails
+    assert not Switches(tmp_path, "checkout", "1.1.0").scrape_fails()

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.faults import set_fault
 from sandbox.shop.context import ServiceContext
+from sandbox.shop.fault import faults_file
 from sandbox.shop.logs import LogShipper, push_body
 from sandbox.shop.service import build_app
-from sandbox.shop.state import Instance, ShopState, write_state
+from sandbox.shop.state import Instance, ShopState, write_json, write_state
 from sandbox.shop.switches import Switches
+from sandbox.shop.targets import target_files
 from sandbox.shop.telemetry import start_telemetry
 from sandbox.shop.topology import SHOP
 
@@ -32,15 +37,27 @@ def no_chance(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def running(
-    root: Path, service: str, version: str = "1.1.0", *, loki: str | None = None, traced: float = 1.0
+    root: Path,
+    service: str,
+    version: str = "1.1.0",
+    *,
+    loki: str | None = None,
+    traced: float = 1.0,
+    instance: Instance | None = None,
 ) -> AsyncIterator[Client]:
     switches = Switches(root, service, version)
     telemetry = start_telemetry(
         service, version, tempo_url=None, sample_ratio=traced, traces_enabled=lambda: True
     )
-    logs = LogShipper(service, version, loki_url=loki, enabled=lambda: switches.exports("logs"))
+    logs = LogShipper(
+        service,
+        version,
+        loki_url=loki,
+        enabled=lambda: switches.exports("logs"),
+        distortion=switches.distortion,
+    )
     context = ServiceContext(root, service, version, telemetry, logs, switches)
-    app = build_app(context, Instance(service, version, 0, "test", ""))
+    app = build_app(context, instance or Instance(service, version, 0, "test", ""))
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -118,6 +135,47 @@ async def test_a_service_without_its_metrics_is_still_up(tmp_path: Path) -> None
         text = await page(client)
     assert COUNT not in text
     assert "process_cpu_seconds_total" in text
+
+
+async def test_a_scrape_can_fail_while_the_service_serves(tmp_path: Path) -> None:
+    fault = set_fault(tmp_path, "gaps", service="payments", value=60)
+    set_at = (datetime.now(UTC) - timedelta(seconds=70)).isoformat()
+    write_json(faults_file(tmp_path), [{**vars(fault), "set_at": set_at}])
+    async with running(tmp_path, "payments") as client:
+        assert (await client.get("/metrics")).status == 503
+        assert (await client.post("/charges", json={"order_id": "o-1"})).status == 200
+
+
+async def test_a_distorted_page_is_what_prometheus_is_given(tmp_path: Path) -> None:
+    set_fault(tmp_path, "route-uncounted", service="payments", route="/charges")
+    set_fault(tmp_path, "old-version", service="payments")
+    async with running(tmp_path, "payments") as client:
+        for path in ("/charges", "/refunds"):
+            assert (await client.post(path, json={"order_id": "o-1"})).status == 200
+        text = await page(client)
+    assert 'http_route="/refunds"' in text
+    assert 'http_route="/charges"' not in text
+    assert 'service_version="1.0.0"' in text
+
+
+@pytest.mark.parametrize(
+    ("faults", "version"),
+    [pytest.param([], "1.1.0", id="its own"), pytest.param(["old-version"], "1.0.0", id="an older one")],
+)
+async def test_a_service_keeps_its_target_under_the_version_it_names(
+    tmp_path: Path, faults: list[str], version: str
+) -> None:
+    for name in faults:
+        set_fault(tmp_path, name, service="payments")
+    instance = Instance("payments", "1.1.0", 18080, "test", "")
+    write_state(tmp_path, ShopState("1.1.0", "1.1.0", {"payments": instance}))
+    async with running(tmp_path, "payments", instance=instance):
+        scrape, _ = target_files(tmp_path, "payments")
+        async with asyncio.timeout(10):
+            while not scrape.exists():
+                await asyncio.sleep(0.05)
+    (group,) = json.loads(scrape.read_text())
+    assert (group["labels"]["version"], group["targets"]) == (version, ["127.0.0.1:18080"])
 
 
 @pytest.mark.parametrize("body", [b"no json", b"{}"], ids=["no JSON", "no order"])
@@ -227,6 +285,25 @@ async def test_logs_are_pushed_with_their_labels_and_trace(tmp_path: Path) -> No
     request = next(line for line in lines if line.get("route") == "/charges")
     assert request["status"] == 200
     assert len(request["trace_id"]) == 32
+
+
+async def test_logs_name_an_older_version_and_a_later_time_where_faults_say_so(tmp_path: Path) -> None:
+    pushed: list[dict[str, Any]] = []
+
+    async def loki(request: web.Request) -> web.Response:
+        pushed.extend((await request.json())["streams"])
+        return web.Response(status=204)
+
+    set_fault(tmp_path, "old-version", service="payments")
+    set_fault(tmp_path, "clock-skew", service="payments", value=3600)
+    async with (
+        answering(loki) as server,
+        running(tmp_path, "payments", loki=f"http://127.0.0.1:{server.port}") as client,
+    ):
+        await client.post("/charges", json={"order_id": "o-1"})
+    assert {stream["stream"]["version"] for stream in pushed} == {"1.0.0"}
+    stamps = [int(stamp) / 1e9 for stream in pushed for stamp, _ in stream["values"]]
+    assert all(0 < stamp - time.time() <= 3600 for stamp in stamps)
 
 
 async def test_no_log_is_pushed_while_logs_are_off(tmp_path: Path) -> None:
