@@ -46,7 +46,7 @@ def configuration(receipts_url: str, token_file: Path | None) -> dict[str, Any]:
             {
                 "source_matchers": ['severity="page"', 'drill!="true"', 'slo!=""'],
                 "target_matchers": ['severity="ticket"', 'drill!="true"', 'slo!=""'],
-                "equal": ["service", "slo"],
+                "equal": ["environment", "service", "slo"],
             }
         ],
         "receivers": [{"name": "oncall", "webhook_configs": [webhook]}],

@@ -109,7 +109,7 @@ def test_a_token_is_named_by_its_file_and_never_written_out(tmp_path: Path):
 def test_a_drill_never_silences_a_ticket():
     (rule,) = alertmanager.configuration(RECEIPTS, None)["inhibit_rules"]
     assert 'drill!="true"' in rule["source_matchers"]
-    assert rule["equal"] == ["service", "slo"]
+    assert rule["equal"] == ["environment", "service", "slo"]
 
 
 def test_alertmanager_without_anybody_to_tell_is_refused(tmp_path: Path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from release_watch.catalog.models import BusinessMetric, Service, Signals, Tier
+from release_watch.catalog.selectors import Matcher, parse_matchers
 from release_watch.catalog.slos import Slo
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
@@ -60,6 +62,7 @@ def test_promtool_accepts_all_rules_of_a_release_with_everything(
     assert set(alerts(groups)) == {
         "SloBurnRatePage",
         "SloBurnRateTicket",
+        "SloLowTrafficErrors",
         "SloTelemetryAbsent",
         "ServiceDown",
         "ServiceTelemetryAbsent",
@@ -138,13 +141,34 @@ def test_every_alert_says_what_where_to_read_on_and_why_it_fires(
         assert alert.annotations["runbook_url"].startswith(f"https://runbook#{alert.name.lower()}")
 
 
-def test_the_ticket_of_a_burning_page_is_inhibited(slo: Slo, service: Service, release: Release) -> None:
+def test_the_tickets_of_a_burning_page_are_inhibited(slo: Slo, service: Service, release: Release) -> None:
     found = alerts(generate([slo], [service], release))
-    page, ticket = found["SloBurnRatePage"].labels, found["SloBurnRateTicket"].labels
+    page = found["SloBurnRatePage"].labels
     (rule,) = INHIBIT_RULES
-    assert {f'{name}="{page[name]}"' for name in ("severity", "burn_tier")} == set(rule["source_matchers"])
-    assert {f'{name}="{ticket[name]}"' for name in ("severity", "burn_tier")} == set(rule["target_matchers"])
-    assert all(page[name] == ticket[name] for name in rule["equal"])
+    assert matches(rule["source_matchers"], page)
+    for ticket in (found["SloBurnRateTicket"].labels, found["SloLowTrafficErrors"].labels):
+        assert matches(rule["target_matchers"], ticket)
+        assert all(page[name] == ticket[name] for name in rule["equal"])
+    for other in ("SloTelemetryAbsent", "SloBurnRatePage", "ServiceDown"):
+        assert not matches(rule["target_matchers"], found[other].labels)
+
+
+def test_a_drill_inhibits_nothing(slo: Slo, service: Service, release: Release) -> None:
+    page = alerts(generate([slo], [service], release))["SloBurnRatePage"].labels
+    assert not matches(INHIBIT_RULES[0]["source_matchers"], page | {"drill": "true"})
+
+
+def matches(matchers: list[str], labels: dict[str, str]) -> bool:
+    """Return whether labels match as Alertmanager takes it: a missing label is an empty one."""
+    return all(
+        _match(matcher, labels.get(matcher.label, "")) for matcher in parse_matchers(",".join(matchers))
+    )
+
+
+def _match(matcher: Matcher, value: str) -> bool:
+    if matcher.operator == "=~":
+        return re.fullmatch(matcher.value, value) is not None
+    return (value == matcher.value) == (matcher.operator == "=")
 
 
 def test_the_rule_set_is_named_after_environment_and_release(release: Release) -> None:
@@ -152,3 +176,11 @@ def test_the_rule_set_is_named_after_environment_and_release(release: Release) -
     long = release.model_copy(update={"release_id": "r" * 120})
     assert len(rule_set_name(long)) == 120
     assert rule_set_name(long) != rule_set_name(release.model_copy(update={"release_id": "r" * 119}))
+
+
+def test_how_many_failures_a_burn_rate_alert_wants_can_be_set(
+    slo: Slo, service: Service, release: Release
+) -> None:
+    page = alerts(generate([slo], [service], release, least_bad_events=20))["SloBurnRatePage"]
+    assert "* 3600 > 19.5" in page.expr
+    assert "at least 20 failures" in page.annotations["threshold"]

@@ -8,16 +8,19 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.catalog.models import Service
-from release_watch.catalog.slos import Slo
+from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.errors import ReleaseWatchError
+from release_watch.identifiers import promql_string
 from release_watch.telemetry.backends import Backends
+from release_watch.telemetry.metrics import Sample
 
 
 class Attainment(BaseModel):
     """One SLO over its window.
 
     ``good_ratio`` is the share of good events, ``budget_left`` the share of the error budget that is left
-    (1 untouched, 0 used up, negative overdrawn); both None if Prometheus had no answer, for ``reason``.
+    (1 untouched, 0 used up, negative overdrawn); both None if Prometheus had no answer, for ``reason``. Of an
+    SLO with several budgets it is the one that is worst off.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -33,33 +36,60 @@ class Attainment(BaseModel):
 
 
 def attainment(
-    slos: Sequence[Slo], services: Sequence[Service], backends: Backends, at: datetime
+    slos: Sequence[Slo],
+    services: Sequence[Service],
+    backends: Backends,
+    at: datetime,
+    environment: str | None = None,
 ) -> tuple[Attainment, ...]:
-    """Return the attainment of the SLOs of ``services`` at ``at``; a server that fails hides no other SLO."""
-    by_name = {service.name: service for service in services}
-    return tuple(_measure(slo, by_name[slo.service], backends, at) for slo in slos if slo.service in by_name)
+    """Return the attainment of the SLOs of ``services`` at ``at``; a server that fails hides no other SLO.
 
-
-def attainment_query(slo: Slo) -> str:
-    """Return the PromQL of the share of good events over the SLO's window; no events give no answer.
-
-    A counter of bad events that never counted is not there at all, so a missing one is 0 of the total. A
-    missing counter of good events says nothing: the service is down, or the metric was renamed.
+    ``environment`` tells the recorded slices of several environments on one server apart.
     """
-    window = f"[{slo.window_days}d]"
-    total = f"sum(increase({slo.total}{window}))"
+    by_name = {service.name: service for service in services}
+    return tuple(
+        _measure(slo, by_name[slo.service], backends, at, environment)
+        for slo in slos
+        if slo.service in by_name
+    )
+
+
+def attainment_query(slo: Slo, environment: str | None = None) -> str:
+    """Return the PromQL of the share of good events over the SLO's window, for each group of it.
+
+    No events give no answer. A counter of bad events that never counted is not there at all, so a missing one
+    is 0 of the total. A missing counter of good events says nothing: the service is down, or the metric was
+    renamed. Slices are taken as the SLO's rules recorded them: raw series say nothing of them.
+    """
+    by = f" by ({', '.join(slo.group_by)})" if slo.group_by else ""
+    if slo.budgeting != "Occurrences":
+        matchers = {"slo": slo.name} | ({"environment": environment} if environment else {})
+        within = ",".join(f"{label}={promql_string(value)}" for label, value in matchers.items())
+        bad, total = (f"slo:events_{kind}:rate{slo.window_days}d{{{within}}}" for kind in ("bad", "total"))
+        return f"1 - max{by} ({bad} / ({total} > 0))"
+    total = _counted(slo, slo.total, by)
     if slo.bad is not None:
-        return f"1 - (sum(increase({slo.bad}{window})) or 0 * {total}) / ({total} > 0)"
-    return f"sum(increase({slo.good}{window})) / ({total} > 0)"
+        return f"1 - ({_counted(slo, slo.bad, by)} or 0 * {total}) / ({total} > 0)"
+    return f"{_counted(slo, slo.good or '', by)} / ({total} > 0)"
 
 
-def _measure(slo: Slo, service: Service, backends: Backends, at: datetime) -> Attainment:
-    query = attainment_query(slo)
+def _counted(slo: Slo, events: str, by: str) -> str:
+    window = f"{slo.window_days}d"
+    if slo.templated:
+        return f"sum{by} (({events.replace(WINDOW, window)}) >= 0)"
+    return f"sum{by} (increase({events}[{window}]))"
+
+
+def _measure(
+    slo: Slo, service: Service, backends: Backends, at: datetime, environment: str | None
+) -> Attainment:
+    query = attainment_query(slo, environment)
     ratio: float | None = None
     try:
         samples = backends.metrics(service).instant(query, at)
-        ratio = min(1.0, samples[0].value) if samples else None
-        reason = "measured" if samples else "no events of this SLO in the window"
+        worst = min(samples, key=lambda sample: sample.value, default=None)
+        ratio = None if worst is None else min(1.0, worst.value)
+        reason = _reason(slo, worst, len(samples))
     except ReleaseWatchError as error:
         reason = str(error)
     return Attainment(
@@ -72,3 +102,14 @@ def _measure(slo: Slo, service: Service, backends: Backends, at: datetime) -> At
         query=query,
         reason=reason,
     )
+
+
+def _reason(slo: Slo, worst: Sample | None, groups: int) -> str:
+    if worst is None and slo.budgeting != "Occurrences":
+        return "no slices of this SLO are recorded; its rules do not run, or have seen no traffic"
+    if worst is None:
+        return "no events of this SLO in the window"
+    if not slo.group_by:
+        return "measured"
+    group = ", ".join(f"{label}={worst.labels.get(label, '')}" for label in slo.group_by)
+    return f"measured; the worst of {groups}: {group}"

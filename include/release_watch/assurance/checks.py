@@ -137,7 +137,9 @@ def _dead_mans_switch(subject: Subject) -> Iterator[Objective]:
 
 def _budgets(subject: Subject) -> Iterator[Objective]:
     slos = subject.config.slos
-    entries = attainment(slos, subject.services, subject.backends, subject.at)
+    entries = attainment(
+        slos, subject.services, subject.backends, subject.at, environment=subject.entry.release.environment
+    )
     for entry in entries:
         if entry.budget_left is None:
             verdict, reason = Verdict.INCONCLUSIVE, entry.reason

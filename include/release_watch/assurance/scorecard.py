@@ -64,7 +64,7 @@ def scorecard_markdown(
         InvalidInputError: if the catalogue does not know a service of the release.
     """
     services = config.catalog.select(release.services)
-    attainments = attainment(config.slos, services, backends, at)
+    attainments = attainment(config.slos, services, backends, at, environment=release.environment)
     open_findings = _open(monitoring)
     risks = UNKNOWN if monitoring is None else len(open_findings)
     return render(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -29,10 +30,12 @@ def alert_rule(
     description: str,
     threshold: str,
     hold: timedelta | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Rule:
     """Return an alerting rule with the annotations that every alert has.
 
-    ``description`` may hold Prometheus templates; the other texts are taken literally.
+    ``description`` may hold Prometheus templates, and so may ``own``; the other texts are taken literally.
+    ``own`` are further annotations, such as a team's runbook, which take the place of ours of the same name.
     """
     return Rule(
         alert=name,
@@ -46,6 +49,7 @@ def alert_rule(
             "runbook_url": literal(f"{text.runbook_url}#{anchor(name, labels.get('service'))}"),
             "dashboard_url": literal(text.dashboard_url),
             "release": literal(text.release),
+            **(own or {}),
         },
     )
 

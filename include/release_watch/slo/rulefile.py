@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from release_watch.errors import InvalidInputError
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
@@ -70,7 +71,7 @@ def to_yaml(groups: Sequence[RuleGroup]) -> str:
     """Return the rule file that holds ``groups``."""
     plain = [group.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True) for group in groups]
     content = {"groups": [{**group, "rules": list(group["rules"])} for group in plain]}
-    return str(yaml.safe_dump(content, sort_keys=False, width=10_000, allow_unicode=True))
+    return str(yaml.dump(content, Dumper=_DUMPER, sort_keys=False, width=10_000, allow_unicode=True))
 
 
 def from_yaml(text: str) -> list[RuleGroup]:

@@ -12,6 +12,7 @@ from release_watch.errors import InvalidInputError
 from release_watch.release import Release
 from release_watch.slo.annotations import AlertText, alert_rule
 from release_watch.slo.budget_rules import PAGE_INTERVAL, TICKET_INTERVAL, SloRules
+from release_watch.slo.burn_alerts import LEAST_BAD_EVENTS
 from release_watch.slo.red import ASSUMED, MetricNames
 from release_watch.slo.rulefile import RuleGroup, duration
 from release_watch.slo.symptoms import SymptomRules
@@ -30,6 +31,7 @@ def rule_groups(
     metric_names: MetricNames | None = None,
     interval: timedelta = PAGE_INTERVAL,
     ticket_interval: timedelta = TICKET_INTERVAL,
+    least_bad_events: int = LEAST_BAD_EVENTS,
 ) -> list[RuleGroup]:
     """Return every rule of ``release``: SLOs of its services, symptoms, Watchdog.
 
@@ -43,6 +45,7 @@ def rule_groups(
             metrics that a service does not expose are left out. None takes OpenTelemetry's HTTP names.
         interval: how often pages and symptoms are evaluated.
         ticket_interval: how often the slow windows are evaluated; never more often than pages.
+        least_bad_events: how many failures the longer window of a burn-rate alert must hold.
 
     Raises:
         InvalidInputError: with every SLO that cannot be alerted on.
@@ -53,15 +56,17 @@ def rule_groups(
     own = {service.name for service in services}
     for slo in (slo for slo in slos if slo.service in own):
         try:
-            groups += SloRules(slo, release.environment, text, interval, ticket_interval).groups()
+            groups += SloRules(
+                slo, release.environment, text, interval, ticket_interval, least_bad_events
+            ).groups()
         except InvalidInputError as error:
             problems += error.problems
     if problems:
         raise InvalidInputError(problems)
     for service in services:
         names = ASSUMED if metric_names is None else metric_names.get(service.name, frozenset())
-        group = SymptomRules(service, slos, release.environment, text, names).group(interval)
-        groups += [group] if group else []
+        symptoms = SymptomRules(service, slos, release.environment, text, names)
+        groups += symptoms.groups(interval, ticket_interval)
     return [*groups, _watchdog(release, text, interval)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -9,6 +10,9 @@ from typing import Literal, NamedTuple
 from release_watch.errors import InvalidInputError
 
 Severity = Literal["page", "ticket"]
+
+SHORTEST = timedelta(minutes=5)
+"""The shortest window: at least four samples at a scrape interval of a minute and more."""
 
 LOWEST_FACTOR = Decimal("0.9")
 """A slower burn than about this leaves budget at the end of the period: nobody need act on it."""
@@ -42,13 +46,19 @@ class BurnWindow(NamedTuple):
     """The error ratio that both windows must exceed: ``factor * (1 - objective)``."""
 
 
-def burn_windows(name: str, objective: Decimal, window_days: int) -> tuple[BurnWindow, ...]:
-    """Return the four arms for an SLO: ``factor = budget * period / long`` (SRE Workbook, chapter 5).
+def burn_windows(
+    name: str,
+    objective: Decimal,
+    window_days: int,
+    severities: Collection[Severity] = ("page", "ticket"),
+) -> tuple[BurnWindow, ...]:
+    """Return the arms for an SLO: ``factor = budget * period / long`` (SRE Workbook, chapter 5).
 
     Args:
         name: the SLO's name, for messages.
         objective: share of good events, above 0 and below 1, such as ``Decimal("0.999")``.
         window_days: the rolling period of the SLO: 7, 28, 30 or 90.
+        severities: of which alerts the arms are wanted, two of each; others may well be unreachable.
 
     Raises:
         InvalidInputError: if the objective leaves no budget, the period is unknown, or an arm can never fire.
@@ -62,7 +72,9 @@ def burn_windows(name: str, objective: Decimal, window_days: int) -> tuple[BurnW
         raise InvalidInputError([f"SLO {name}: a period of {window_days} days is unknown; use {known} days"])
     shares = (Decimal(text) for text in _BUDGETS[window_days])
     arms = tuple(
-        _arm(span, share, objective, window_days) for span, share in zip(_SPANS, shares, strict=True)
+        _arm(span, share, objective, window_days)
+        for span, share in zip(_SPANS, shares, strict=True)
+        if span[0] in severities
     )
     if problems := [problem for arm in arms for problem in _problems(name, objective, arm)]:
         raise InvalidInputError(problems)

@@ -1,0 +1,97 @@
+"""What is left of an SLO's error budget, asked in one query, whatever form the SLO has."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from release_watch.assurance.attainment import attainment, attainment_query
+from release_watch.catalog.models import Service, Signals, Tier
+from release_watch.catalog.slos import WINDOW, Slo
+from release_watch.errors import BackendError
+from release_watch.telemetry.metrics import Sample
+from release_watch.telemetry.promql import parsed
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+SERVICE = Service(name="checkout", tier=Tier.CRITICAL, owner="x", signals=Signals())
+
+
+def slo(**fields: Any) -> Slo:
+    given: dict[str, Any] = {
+        "name": "availability",
+        "service": "checkout",
+        "description": "",
+        "objective": Decimal("0.99"),
+        "window_days": 30,
+        "kind": "ratio",
+        "good": None,
+        "bad": 'requests_total{code=~"5.."}',
+        "total": "requests_total",
+    }
+    return Slo(**{**given, **fields})
+
+
+class Answers:
+    """Stands in for the server: gives these values, by group."""
+
+    base_url = "http://prometheus"
+
+    def __init__(self, *values: tuple[str, float], error: BackendError | None = None) -> None:
+        self._samples = [Sample({"http_route": route}, AT, value) for route, value in values]
+        self._error = error
+
+    def metrics(self, *_: object) -> Answers:
+        return self
+
+    def instant(self, *_: object) -> list[Sample]:
+        if self._error:
+            raise self._error
+        return self._samples
+
+
+FORMS = {
+    "bad events": (slo(), '1 - (sum (increase(requests_total{code=~"5.."}[30d])) or 0 * sum'),
+    "good events": (slo(bad=None, good="good_total"), "sum (increase(good_total[30d])) / (sum"),
+    "expressions": (
+        slo(total=f"rate(all[{WINDOW}])", bad=f"rate(bad[{WINDOW}])"),
+        "1 - (sum ((rate(bad[30d])) >= 0) or 0 * sum ((rate(all[30d])) >= 0)) / (",
+    ),
+    "groups": (slo(group_by=("http_route",)), "1 - (sum by (http_route) (increase("),
+    "slices": (
+        slo(budgeting="Timeslices", slice=timedelta(minutes=1), slice_target=Decimal("0.9")),
+        '1 - max (slo:events_bad:rate30d{slo="availability",environment="production"} / (',
+    ),
+}
+
+
+@pytest.mark.parametrize(("form", "query"), FORMS.values(), ids=FORMS)
+def test_every_form_has_a_query_over_its_window(form: Slo, query: str) -> None:
+    found = attainment_query(form, "production")
+    assert found.startswith(query)
+    assert parsed(found)
+
+
+def test_the_budget_that_is_worst_off_speaks_for_the_slo() -> None:
+    answers = Answers(("/orders", 0.995), ("/refunds", 0.9), ("/health", 1.0))
+    (found,) = attainment([slo(group_by=("http_route",))], [SERVICE], answers, AT)  # type: ignore[arg-type]
+    assert found.good_ratio == 0.9
+    assert found.budget_left == pytest.approx(-9)
+    assert found.reason == "measured; the worst of 3: http_route=/refunds"
+
+
+@pytest.mark.parametrize(
+    ("of", "answers", "words"),
+    [
+        (slo(), Answers(), "no events"),
+        (slo(budgeting="RatioTimeslices", slice=timedelta(minutes=1)), Answers(), "no slices of this SLO"),
+        (slo(), Answers(error=BackendError("Prometheus", "is away")), "is away"),
+    ],
+    ids=["no events", "no slices", "no answer"],
+)
+def test_without_an_answer_the_reason_is_said(of: Slo, answers: Answers, words: str) -> None:
+    (found,) = attainment([of], [SERVICE], answers, AT)  # type: ignore[arg-type]
+    assert found.good_ratio is found.budget_left is None
+    assert words in found.reason
