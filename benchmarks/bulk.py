@@ -20,7 +20,9 @@ from typing import Any
 import requests
 import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from release_watch.catalog.models import Service
 from sandbox.layout import Layout
@@ -206,15 +208,14 @@ def _streams(name: str, moments: Sequence[int]) -> list[dict[str, Any]]:
     return list(body)
 
 
-def _attributes(values: dict[str, str]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": {"string_value": value}} for key, value in values.items()]
+def _attributes(values: dict[str, str]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in values.items()]
 
 
 def _resource_spans(name: str, span: Span) -> ResourceSpans:
     resource = {"service.name": name, "service.version": VERSION, "deployment.environment.name": ENVIRONMENT}
     return ResourceSpans(
-        resource={"attributes": _attributes(resource)},
-        scope_spans=[{"scope": {"name": "bulk"}, "spans": [span]}],
+        resource=Resource(attributes=_attributes(resource)), scope_spans=[ScopeSpans(spans=[span])]
     )
 
 

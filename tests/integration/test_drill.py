@@ -40,11 +40,12 @@ def test_two_drills_go_the_whole_way_and_leave_nothing(
         assert drill.hops.resolved.at > times[-1]
         assert drill.acknowledged_by == "oncall"
         assert all(hop.proof for hop in hops)
+    fired = {result.drill_id for result in results}
     texts = [
         alert["annotations"]["summary"]
         for notice in receiver.notices
         for alert in notice["alerts"]
-        if alert["labels"].get("drill") == "true"
+        if alert["labels"].get("drill_id") in fired
     ]
     assert texts and all(text.startswith("DRILL") for text in texts)
     assert_nothing_is_left(backends)
