@@ -8,9 +8,8 @@ from urllib.parse import quote_plus
 
 from release_watch.artifacts.models import CoverageCheck
 from release_watch.coverage.conventions import endpoint_key, endpoint_key_of
-from release_watch.coverage.covering import LONGEST_PATTERN
 from release_watch.coverage.questions import Question, passed
-from release_watch.coverage.trace_sweep import anchored, service_of, span_query
+from release_watch.coverage.trace_sweep import LONGEST_PATTERN, anchored, service_of, span_query
 from release_watch.identifiers import promql_string
 from release_watch.telemetry.traces import Span, Tempo
 
@@ -25,20 +24,19 @@ def endpoint_checks(
     tempo: Tempo,
     question: Question,
     version: str | None,
-    longest: int,
 ) -> dict[str, CoverageCheck]:
     """Return whether each endpoint has a span since the deployment, by the name of the traced service.
 
     An endpoint is told by the name of a span or its attribute ``http.route``. Traces are sampled, so one that
     was not seen says nothing: the service is left out, and its metrics have to show the endpoint. At most
-    three searches for all services, with patterns of at most ``longest`` characters.
+    three searches for all services.
 
     Raises:
         BackendError: if the server does not answer, or refuses the search.
     """
     missing = {(name, endpoint) for name, endpoints in wanted.items() for endpoint in endpoints}
     for _ in range(_ROUNDS):
-        query = _query(missing, version, longest)
+        query = _query(missing, version)
         page = tempo.spans(query, question.release.deployed_at, question.at, _MOST_TRACES)
         keys = {
             (service_of(span), key)
@@ -63,22 +61,22 @@ def _check(endpoints: Sequence[str], query: str) -> CoverageCheck:
 
 
 def _query_of(name: str, endpoints: Iterable[str], version: str | None) -> str:
-    return _query({(name, endpoint) for endpoint in endpoints}, version, LONGEST_PATTERN)
+    return _query({(name, endpoint) for endpoint in endpoints}, version)
 
 
-def _query(pairs: Collection[tuple[str, str]], version: str | None, longest: int) -> str:
-    routes = _either((_route_pattern(endpoint) for _, endpoint in pairs), longest)
-    named = _either((f"(?:[A-Z]+ )?{_route_pattern(endpoint)}" for _, endpoint in pairs), longest)
+def _query(pairs: Collection[tuple[str, str]], version: str | None) -> str:
+    routes = _either((_route_pattern(endpoint) for _, endpoint in pairs))
+    named = _either((f"(?:[A-Z]+ )?{_route_pattern(endpoint)}" for _, endpoint in pairs))
     conditions = [f"(name =~ {promql_string(named)} || span.http.route =~ {promql_string(routes)})"]
     if version:
         conditions.append(f"resource.service.version = {promql_string(version)}")
-    return span_query({name for name, _ in pairs}, conditions, _SELECT, longest // 2)
+    return span_query({name for name, _ in pairs}, conditions, _SELECT, LONGEST_PATTERN // 2)
 
 
-def _either(patterns: Iterable[str], longest: int) -> str:
+def _either(patterns: Iterable[str]) -> str:
     """Return a pattern for any of ``patterns``, or for any route where that gets too long for an address."""
     pattern = anchored("|".join(sorted(set(patterns))))
-    return pattern if len(quote_plus(pattern)) <= longest // 4 else "/"
+    return pattern if len(quote_plus(pattern)) <= LONGEST_PATTERN // 4 else "/"
 
 
 def _route_pattern(endpoint: str) -> str:

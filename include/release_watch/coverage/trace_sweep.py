@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import quote_plus
 
-from release_watch.coverage.covering import LONGEST_PATTERN, covering
+from release_watch.coverage.covering import covering
 from release_watch.identifiers import promql_string
 from release_watch.telemetry.traces import NoTraceQLError, Span, Spans, Tempo, search_tags
 
 _ROUNDS = 6
 _FEWEST_TRACES, _MOST_TRACES = 100, 1_000
 _TRACES_PER_SERVICE = 5
-_SHORT_PATTERN = 1_000
-"""Servers that only resemble Tempo may not read longer ones."""
+LONGEST_PATTERN = 1_000
+"""Characters of a pattern: servers that only resemble Tempo may not read longer ones."""
 _LEFT_OVER = 20
 """Services that the rounds leave open and that are asked for one by one."""
 _MOST_BY_TAGS = 50
@@ -47,8 +47,6 @@ class Sweep:
         self._tempo = tempo
         self.traceql = True
         """Whether the server answers TraceQL, as far as is known."""
-        self.longest = LONGEST_PATTERN
-        """Characters of a pattern that the server reads, as far as is known."""
 
     def query_for(self, name: str, version: str | None = None) -> str:
         """Return the search that shows the same for one service, in the language that the server answers."""
@@ -68,12 +66,11 @@ class Sweep:
         Raises:
             BackendError: if the server does not answer, or refuses the search in either language.
         """
-        while self.traceql:
+        if self.traceql:
             try:
                 return self._rounds(set(names), since, until, version)
             except NoTraceQLError:
-                self.traceql = self.longest > _SHORT_PATTERN
-                self.longest = _SHORT_PATTERN
+                self.traceql = False
         return self._by_tags(sorted(set(names)), since, until, version)
 
     def _rounds(self, unseen: set[str], since: datetime, until: datetime, version: str | None) -> Looked:
@@ -83,10 +80,8 @@ class Sweep:
             if not unseen:
                 return looked
             limit = max(_FEWEST_TRACES, min(_MOST_TRACES, _TRACES_PER_SERVICE * len(unseen)))
-            conditions = [*_of_version(version), *_without(crowd, self.longest // 4)]
-            page = self._tempo.spans(
-                span_query(unseen, conditions, longest=self.longest), since, until, limit
-            )
+            conditions = [*_of_version(version), *_without(crowd, LONGEST_PATTERN // 4)]
+            page = self._tempo.spans(span_query(unseen, conditions), since, until, limit)
             new = sightings(page, unseen, since, until)
             looked.seen |= new
             unseen -= new.keys()
@@ -175,4 +170,4 @@ def _without(crowd: Counter[str], most: int) -> list[str]:
         left_out.append(name)
     if not left_out:
         return []
-    return [f"resource.service.name !~ {promql_string(anchored(covering(left_out)))}"]
+    return [f"resource.service.name !~ {promql_string(anchored(covering(left_out, LONGEST_PATTERN)))}"]

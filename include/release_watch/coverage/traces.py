@@ -85,7 +85,7 @@ def _endpoints(live: Mapping[str, str], tempo: Tempo, sweep: Sweep, question: Qu
         by_name: dict[str, Sequence[str]] = {}
         for service, endpoints in wanted.items():
             by_name[live[service]] = tuple(dict.fromkeys((*by_name.get(live[service], ()), *endpoints)))
-        found = endpoint_checks(by_name, tempo, question, version, sweep.longest)
+        found = endpoint_checks(by_name, tempo, question, version)
         return {service: found[live[service]] for service in wanted if live[service] in found}
 
     return attempt("endpoints", wanted, queries, expected, ask)
