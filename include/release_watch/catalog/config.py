@@ -13,7 +13,7 @@ from release_watch.catalog.documents import Document, read_documents
 from release_watch.catalog.gaps import gate_warnings
 from release_watch.catalog.models import Catalog
 from release_watch.catalog.nearest import Known
-from release_watch.catalog.oncall import OnCall
+from release_watch.catalog.oncall import OnCall, late_levels
 from release_watch.catalog.policies import Policies
 from release_watch.catalog.relations import relation_problems, written_services
 from release_watch.catalog.slos import Slo, read_slos
@@ -87,7 +87,8 @@ def inspect_config(folder: Path | None = None) -> Inspection:
     if problems or catalog is None or oncall is None or policies is None:
         return Inspection(None, tuple(problems), warnings)
     config = Config(catalog=catalog, slos=tuple(slos), oncall=oncall, policies=policies)
-    return Inspection(config, (), warnings)
+    late = late_levels(oncall, policies.drill.acknowledge_within)
+    return Inspection(config, (), (*warnings, *late))
 
 
 def check_release(release: Release, config: Config) -> None:

@@ -51,7 +51,9 @@ class Known:
 def fields_at(model: type[BaseModel], location: Sequence[Hashable]) -> tuple[str, ...]:
     """Return the field names of the mapping that lies at ``location`` of a model; none for a free one."""
     found = _model_of(_kind_at(model, location))
-    return tuple(found.model_fields) if found else ()
+    # A keyword of Python, such as ``from``, has an underscore behind it here, and its alias in files.
+    fields = found.model_fields.items() if found else ()
+    return tuple((field.alias or name) if name.endswith("_") else name for name, field in fields)
 
 
 def values_at(model: type[BaseModel], location: Sequence[Hashable]) -> tuple[str, ...]:

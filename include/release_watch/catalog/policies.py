@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+)
 
+from release_watch.catalog.fields import Name
+from release_watch.catalog.quiet_hours import QuietHours
 from release_watch.clock import format_duration, parse_duration
 
 LONGEST = timedelta(days=30)
@@ -78,11 +89,46 @@ class ApprovalsPolicy(_Policy):
     timeout: Duration = timedelta(hours=4)
 
 
+ReceiverKind = Literal["embedded", "alerta", "pagerduty", "mail"]
+
+
+class ReceiverSettings(_Policy):
+    """Where the record of an Alertmanager receiver is kept, and by which Airflow connection it is read.
+
+    ``embedded`` is the receiver of this package and needs no connection; for another kind None means the
+    connection that is usual for the kind.
+    """
+
+    kind: ReceiverKind = "embedded"
+    connection: Name | None = None
+
+    @field_validator("connection")
+    @classmethod
+    def _of_another_kind(cls, connection: str | None, info: ValidationInfo) -> str | None:
+        if connection is not None and info.data.get("kind") == "embedded":
+            raise ValueError(
+                "is not used by the embedded receiver; name the kind it belongs to, or leave it out"
+            )
+        return connection
+
+
 class DrillPolicy(_Policy):
-    """The targets of a synthetic incident, both counted from the moment the drill is started."""
+    """The targets of a synthetic incident, counted from the moment it is started, and its manners.
+
+    A receiver gets at most ``per_receiver`` drills in any ``every``, and none in ``quiet_hours`` unless a
+    person forces it. ``receivers`` are those of Alertmanager, by their name there.
+    """
 
     deliver_within: Duration = timedelta(minutes=5)
     acknowledge_within: Duration = timedelta(minutes=15)
+    per_receiver: int = Field(60, ge=1, le=10_000)
+    every: Duration = timedelta(hours=1)
+    quiet_hours: QuietHours | None = None
+    receivers: dict[str, ReceiverSettings] = Field(default_factory=dict)
+
+    def receiver(self, name: str) -> ReceiverSettings:
+        """Return the settings of an Alertmanager receiver; one that is not named is the embedded one."""
+        return self.receivers.get(name, ReceiverSettings())
 
 
 class RulesPolicy(_Policy):
