@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from release_watch.catalog.policies import CoveragePolicy
-from release_watch.catalog.slos import Slo
+from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.coverage.plausibility import check_plausibility
 from release_watch.coverage.questions import Question
 from release_watch.errors import BackendError
@@ -163,6 +163,49 @@ def test_numbers_that_the_server_refuses_are_inconclusive(events: Events, questi
     events.refusing = "increase("
     (found,) = check_plausibility([slo(good=GOOD)], events, question)
     assert (found.check.status, "would load too much" in found.check.observed) == ("INCONCLUSIVE", True)
+
+
+def expression(counter: str, per_second: bool, span: str = WINDOW) -> str:
+    return f"sum({'rate' if per_second else 'increase'}({counter}[{span}]))"
+
+
+@pytest.mark.parametrize("per_second", [True, False], ids=["rate", "increase"])
+@pytest.mark.parametrize(
+    ("counted", "total", "status", "words"),
+    [
+        pytest.param(90, 100, "PASS", "90 good events of 100 in 5 min", id="some good"),
+        pytest.param(120, 100, "FAIL", "120 good events of 100 in 5 min", id="good above total"),
+        pytest.param(0, None, "INCONCLUSIVE", "two samples", id="no number"),
+    ],
+)
+def test_expressions_are_asked_over_the_time_that_is_looked_at(
+    events: Events,
+    question: Question,
+    per_second: bool,
+    counted: float,
+    total: float | None,
+    status: str,
+    words: str,
+) -> None:
+    written = slo(good=expression(GOOD, per_second), total=expression(TOTAL, per_second))
+    number = " * 300" if per_second else ""
+    part, everything = (
+        f"sum(({expression(one, per_second, '300s')}) >= 0){number}," for one in (GOOD, TOTAL)
+    )
+    events.numbers = {part: counted} | ({} if total is None else {everything: total})
+    (found,) = check_plausibility([written.model_copy(update={"per_second": per_second})], events, question)
+    assert (found.check.name, found.check.status) == ("plausible", status)
+    assert words in found.check.observed
+    assert not [query for query in events.asked if "{{" in query]
+
+
+def test_an_expression_whose_series_is_missing_fails_and_says_which(
+    events: Events, question: Question
+) -> None:
+    written = slo(good=expression(GOOD, True), total=expression("requests_total", True))
+    (found,) = check_plausibility([written], events, question)
+    assert (found.check.name, found.check.status) == ("series", "FAIL")
+    assert "named requests_total" in found.check.observed
 
 
 def test_many_slos_take_few_queries(events: Events, question: Question) -> None:

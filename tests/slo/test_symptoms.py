@@ -10,7 +10,14 @@ from typing import NamedTuple
 
 import pytest
 
-from release_watch.catalog.models import BusinessMetric, MetricsSignal, Service, Signals, Tier
+from release_watch.catalog.models import (
+    BusinessMetric,
+    MetricsSignal,
+    Service,
+    Signals,
+    SyntheticsSignal,
+    Tier,
+)
 from release_watch.catalog.slos import Slo
 from release_watch.slo.annotations import AlertText
 from release_watch.slo.lint import errors, lint
@@ -463,6 +470,23 @@ def test_only_what_is_scraped_can_be_down(service: Service) -> None:
     pushed = named(symptoms(service, frozenset({REQUESTS, "target_info"})))
     assert "ServiceDown" not in pushed
     assert f"absent(target_info{{{JOB}}})" in pushed["ServiceTelemetryAbsent"].expr
+
+
+@pytest.mark.parametrize(
+    ("signals", "names", "alerts"),
+    [
+        (Signals(metrics=MetricsSignal(selector=JOB)), {"up"}, {"ServiceDown", "ServiceTelemetryAbsent"}),
+        (Signals(metrics=MetricsSignal(selector=JOB)), set(), {"ServiceTelemetryAbsent"}),
+        (Signals(synthetics=SyntheticsSignal(selector=JOB)), {"up"}, {"ServiceProbeFailing"}),
+        (Signals(), {"up"}, set()),
+    ],
+    ids=["scraped", "pushed", "probed alone", "dark"],
+)
+def test_availability_is_watched_by_the_series_that_a_service_has(
+    signals: Signals, names: set[str], alerts: set[str], service: Service
+) -> None:
+    there = service.model_copy(update={"signals": signals})
+    assert set(named(symptoms(there, frozenset(names)))) == alerts
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from release_watch.artifacts.models import CoverageCheck, CoverageStatus, Reference
@@ -10,7 +10,7 @@ from release_watch.catalog.slos import Slo
 from release_watch.clock import in_words
 from release_watch.coverage.bulk import Bulk
 from release_watch.coverage.questions import Question, failed, passed, unanswered
-from release_watch.coverage.reads import counted, reads_of_slos
+from release_watch.coverage.reads import counted, over, reads_of_slos
 from release_watch.coverage.references import check_references
 from release_watch.telemetry.metrics import Metrics
 
@@ -30,14 +30,20 @@ class _Counts(NamedTuple):
     ``least`` is never more than what the good (or bad) counter rose by: it leaves out first values of new
     series, what is extrapolated, and series that were reset. ``rise`` and ``born`` together are never less
     than what the total rose by. So only what is wrong in any reading is called wrong. ``above`` and ``below``
-    are good and total since they began, where one series of good is above its total.
+    are good and total since they began, where one series of good is above its total. Expressions with
+    ``{{.window}}`` say how many events there were in the window, and nothing of how their series began.
     """
 
     least: str
     rise: str
-    born: str
-    above: str
-    below: str
+    born: str | None = None
+    above: str | None = None
+    below: str | None = None
+
+    @property
+    def queries(self) -> list[str]:
+        """All of them."""
+        return [query for query in self if query is not None]
 
 
 def check_plausibility(slos: Sequence[Slo], metrics: Metrics, question: Question) -> tuple[Reference, ...]:
@@ -54,7 +60,7 @@ def check_plausibility(slos: Sequence[Slo], metrics: Metrics, question: Question
     there = [slo for slo in slos if slo.name in found and found[slo.name].check.status is CoverageStatus.PASS]
     counts = {slo.name: _counts(slo, question) for slo in there}
     bulk = Bulk(metrics, question.at)
-    bulk.ask(query for queries in counts.values() for query in queries)
+    bulk.ask(query for one in counts.values() for query in one.queries)
     checks = {slo.name: _check(slo, counts[slo.name], bulk, question) for slo in there}
     return tuple(
         reference.model_copy(update={"check": checks[name]}) if name in checks else reference
@@ -65,6 +71,10 @@ def check_plausibility(slos: Sequence[Slo], metrics: Metrics, question: Question
 def _counts(slo: Slo, question: Question) -> _Counts:
     seconds = max(1, int((question.at - question.since).total_seconds()))
     events, total = counted(slo), slo.total
+    if slo.templated:
+        number = f" * {seconds}" if slo.per_second else ""
+        part, everything = (f"sum(({over(one, f'{seconds}s')}) >= 0){number}" for one in (events, total))
+        return _Counts(least=part, rise=everything)
     # A bucket has one label more than the count of its histogram.
     matching = "ignoring (le) " if slo.kind == "latency" else ""
     rise = f"max_over_time({events}[{seconds}s]) - min_over_time({events}[{seconds}s])"
@@ -84,11 +94,11 @@ def _check(slo: Slo, counts: _Counts, bulk: Bulk, question: Question) -> Coverag
     if refused := [bulk.refused[query] for query in _needed(counts) if query in bulk.refused]:
         return unanswered(CHECK, counts.rise, refused[0], expected, "ask the server for it by hand")
     above, below = _value(counts.above, bulk), _value(counts.below, bulk)
-    if above is not None and below is not None:
+    if counts.above is not None and above is not None and below is not None:
         words = f"{above:.6g} {word} events of {below:.6g} since the counters began"
         return failed(CHECK, counts.above, words, expected, remedy)
     span = in_words(question.at - question.since)
-    least, rise, born = (_value(part, bulk) for part in _needed(counts))
+    least, rise, born = (_value(part, bulk) for part in (counts.least, counts.rise, counts.born))
     if rise is None and born is None:
         words = f"two samples of the total are needed, and {span} have fewer"
         return unanswered(CHECK, counts.rise, words, expected, "wait for the next scrapes")
@@ -109,10 +119,10 @@ def _compared(events: float, total: float, word: str, span: str, query: str) -> 
     return passed(CHECK, query, observed, expected)
 
 
-def _needed(counts: _Counts) -> Iterator[str]:
-    """Yield the queries without whose answer nothing can be told."""
-    yield from (counts.least, counts.rise, counts.born)
+def _needed(counts: _Counts) -> list[str]:
+    """Return the queries without whose answer nothing can be told."""
+    return [query for query in (counts.least, counts.rise, counts.born) if query is not None]
 
 
-def _value(query: str, bulk: Bulk) -> float | None:
-    return next((sample.value for sample in bulk.answer(query)), None)
+def _value(query: str | None, bulk: Bulk) -> float | None:
+    return None if query is None else bulk.value(query)

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from release_watch.catalog.slos import Slo
+from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.dashboards.models import Dashboard
 from release_watch.slo.rulefile import Rule, RuleGroup
+
+_SHORTEST = "5m"
+"""The shortest window over which the alerts of an SLO count."""
 
 
 class Reads(NamedTuple):
@@ -60,13 +63,24 @@ def reads_of_boards(
 
 
 def reads_of_slos(slos: Sequence[Slo]) -> list[Reads]:
-    """Return what each of ``slos`` reads: the counter of good or bad events, and that of all."""
-    return [Reads("slo", slo.name, slo.service, f"{counted(slo)} / {slo.total}") for slo in slos]
+    """Return what each of ``slos`` reads: the events that are good or bad, and all of them."""
+    return [Reads("slo", slo.name, slo.service, _ratio(slo)) for slo in slos]
 
 
 def counted(slo: Slo) -> str:
-    """Return the counter that is compared with the total: that of good events, or else of bad ones."""
+    """Return what is compared with the total: the counter of good events, or else of bad ones."""
     return slo.good or slo.bad or slo.total
+
+
+def over(expression: str, window: str) -> str:
+    """Return an expression of an SLO with ``window``, such as ``5m``, where ``{{.window}}`` stands."""
+    return expression.replace(WINDOW, window)
+
+
+def _ratio(slo: Slo) -> str:
+    if slo.templated:
+        return f"({over(counted(slo), _SHORTEST)}) / ({over(slo.total, _SHORTEST)})"
+    return f"{counted(slo)} / {slo.total}"
 
 
 def _alert_name(rule: Rule) -> str:

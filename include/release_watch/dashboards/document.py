@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from release_watch.catalog.models import Service
+from release_watch.catalog.slos import Slo
 from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
 from release_watch.dashboards.wording import worded
 from release_watch.markdown import Written, code, escape, link, render
 from release_watch.release import Release
 from release_watch.slo.activation import Activation
-from release_watch.slo.inhibition import inhibition_yaml
+from release_watch.slo.inhibition import group_labels_of, inhibition_yaml
 from release_watch.slo.rulefile import RuleGroup
 
 _STATES = {
@@ -33,6 +34,7 @@ def dashboard_config_markdown(
     rules: Activation | None,
     metrics_url: str,
     generated_at: datetime,
+    slos: Sequence[Slo],
     boards: Sequence[Dashboard] = (),
 ) -> str:
     """Return the document.
@@ -46,6 +48,8 @@ def dashboard_config_markdown(
         rules: how these were activated; None if they were not.
         metrics_url: where the queries were run.
         generated_at: time of writing.
+        slos: all SLOs that one Alertmanager sees alerts of: the labels by which they are grouped keep the
+            page of one group from silencing the ticket of another.
         boards: the dashboards, with the limits that their panels draw.
     """
     titles = {one.uid: one.title for one in activations} | {one.uid: one.kind for one in boards}
@@ -56,7 +60,7 @@ def dashboard_config_markdown(
         generated_at=generated_at,
         metrics_url=metrics_url,
         rules=rules,
-        inhibition=inhibition_yaml(),
+        inhibition=inhibition_yaml(group_labels_of(slos)),
         dashboards=[_dashboard_row(one) for one in activations],
         summary=_summary(panels),
         panels=[_panel_row(one, titles) for one in panels],

@@ -65,12 +65,13 @@ def _requests(
         f"{name}: errors",
         "percentunit",
         (Query(red.error_ratio(), "failed"), *band.queries),
-        f"Share of the requests of 5 minutes that failed; nothing is drawn without requests.{band.words}",
+        "Share of the requests of 5 minutes that failed; nothing is drawn without requests. The very first "
+        f"failure of a kind begins its counter and is not in it yet: SLO panels count that too.{band.words}",
         error_limits(slos),
         wall=True,
     )
     asked = [(text, red.latency(quantile)) for text, quantile in _QUANTILES]
-    if latencies := tuple(Query(expr, text) for text, expr in asked if expr is not None):
+    if latencies := tuple(Query(_drawn(expr), text) for text, expr in asked if expr is not None):
         band = band_of(name, "latency_p95_seconds", baseline)
         yield Panel(
             f"{name}: response time",
@@ -106,11 +107,10 @@ def _endpoints(name: str, red: Red, labels: Sequence[str], slos: Sequence[Slo]) 
     if red.bucket is not None:
         quantile = f"histogram_quantile(0.95, sum by (le, {by}) (rate({red.bucket}[5m])))"
         scale = "" if red.unit_seconds == 1 else f" * {plain(red.unit_seconds)}"
-        # A comparison with 0 leaves out the endpoints without requests, whose quantile is NaN.
         yield Panel(
             f"{name}: p95 by endpoint",
             "s",
-            (Query(f"topk({MOST_LINES}, ({quantile} >= 0){scale})", legend),),
+            (Query(f"topk({MOST_LINES}, {_drawn(quantile + scale)})", legend),),
             f"95 % of the requests to an endpoint are answered within this time. {_MOST_OF}",
             latency_limits(slos),
         )
@@ -140,9 +140,14 @@ def _database(service: Service, names: Collection[str]) -> Iterator[Panel]:
         yield Panel(
             f"{service.name}: database response time",
             "s",
-            (Query(quantile, "p95"),),
+            (Query(_drawn(quantile), "p95"),),
             "95 % of the database operations take no longer, as the service sees it.",
         )
+
+
+def _drawn(quantile: str) -> str:
+    """Return a quantile that is nothing without requests, where it would be NaN."""
+    return f"{quantile} >= 0"
 
 
 def _business(service: Service, metric: BusinessMetric, baseline: BaselineMetrics | None) -> Panel:

@@ -52,12 +52,6 @@ class SymptomRules:
             *_groups("trends", name, ticket_interval, self._trends(ticket_interval)),
         ]
 
-    def group(self, interval: timedelta) -> RuleGroup | None:
-        """Return all alerts of the service as one group; None if there is none."""
-        rules = tuple(rule for group in self.groups(interval, interval) for rule in group.rules)
-        name = f"service-{self._watched.service.name}"
-        return RuleGroup(name=name, interval=duration(interval), rules=rules) if rules else None
-
     def _symptoms(self) -> Iterator[tuple[Rule, ...]]:
         yield from availability(self._watched)
         yield from failures(self._watched)

@@ -18,6 +18,7 @@ from release_watch.verdict import Objective
 if TYPE_CHECKING:
     from release_watch.artifacts.models import BaselineMetrics
     from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
+    from release_watch.handoff.living_runbook import LivingRunbook
     from release_watch.slo.activation import Activation
     from release_watch.slo.rulefile import RuleGroup
     from release_watch.telemetry.metrics import Metrics
@@ -44,7 +45,7 @@ def generate_rules(run: ProtocolRun) -> list[RuleGroup]:
         run.config.slos,
         run.services,
         run.release,
-        runbook_url=run.store.uri_of(RUNBOOK),
+        runbook_url=_runbook(run).uri,
         dashboard_url=run.store.uri_of(DASHBOARDS),
         metric_names=find_metric_names(run.services, run.backends),
         interval=run.config.policies.rules.interval,
@@ -71,7 +72,7 @@ def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) 
         run.config.slos,
         baseline=baseline,
         metric_names=names,
-        runbook_url=run.store.uri_of(RUNBOOK),
+        runbook_url=_runbook(run).uri,
         alerts_url=f"{run.backends.prometheus().base_url}/alerts",
     )
 
@@ -160,6 +161,7 @@ def activate_dashboards(run: ProtocolRun) -> str:
         rules=run.store.read_model(RULES_RECORD, Activation) if run.store.exists(RULES_RECORD) else None,
         metrics_url=run.backends.metrics().base_url,
         generated_at=now(),
+        slos=run.config.slos,
         boards=boards,
     )
     written = run.store.write_text(DASHBOARDS, document)
@@ -248,9 +250,10 @@ def update_runbook(run: ProtocolRun) -> str:
     """Amend the monitoring runbook: what each alert means, first checks, mitigation, contacts."""
     from release_watch.handoff.runbook import amend_runbook
 
-    existing = run.store.read_text(RUNBOOK) if run.store.exists(RUNBOOK) else None
+    living = _runbook(run)
+    copy = run.store.read_bytes(RUNBOOK) if run.store.exists(RUNBOOK) else None
     text = amend_runbook(
-        existing,
+        living.existing(copy),
         run.release,
         run.services,
         run.config.slos,
@@ -259,6 +262,15 @@ def update_runbook(run: ProtocolRun) -> str:
         run.config.oncall,
         now(),
     )
+    if not run.release.shadow:
+        living.write(text)
     written = run.store.write_text(RUNBOOK, text)
     run.record("runbook updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
     return written.uri
+
+
+def _runbook(run: ProtocolRun) -> LivingRunbook:
+    """Return the runbook of the environment, which every release amends."""
+    from release_watch.handoff.living_runbook import LivingRunbook
+
+    return LivingRunbook(artifact_root(), run.release.environment)
