@@ -137,23 +137,28 @@ def fetch_programs(tools: Path, progress: Callable[[str], None]) -> dict[str, Pa
         return dict(plan(tools, shutil.which, can_unpack=False).found)
 
 
-def _unpack(tools: Path, packages: tuple[str, ...]) -> None:
-    apt = tools / "apt"
+def apt_options(apt: Path) -> tuple[str, ...]:
+    """Make the folders for apt's lists and cache in ``apt``, and return the options that make it use them."""
     for folder in ("lists/partial", "cache/archives/partial"):
         (apt / folder).mkdir(parents=True, exist_ok=True)
-    options = (
+    return (
         *("-o", f"Dir::State::lists={apt / 'lists'}"),
         *("-o", f"Dir::Cache={apt / 'cache'}"),
         # Root would hand the download to the user _apt, who cannot write into a private folder.
         *("-o", "APT::Sandbox::User=root"),
     )
+
+
+def _unpack(tools: Path, packages: tuple[str, ...]) -> None:
+    apt = tools / "apt"
+    options = apt_options(apt)
     with tempfile.TemporaryDirectory(dir=tools) as downloads:
-        _run(("apt-get", *options, "-qq", "update"), Path(downloads))
-        _run(("apt-get", *options, "-qq", "download", *packages), Path(downloads))
+        run(("apt-get", *options, "-qq", "update"), Path(downloads))
+        run(("apt-get", *options, "-qq", "download", *packages), Path(downloads))
         for package in packages:
             archive = next(Path(downloads).glob(f"{package}_*.deb"))
             unpacked = Path(downloads) / package
-            _run(("dpkg-deb", "-x", str(archive), str(unpacked)), Path(downloads))
+            run(("dpkg-deb", "-x", str(archive), str(unpacked)), Path(downloads))
             _relocate(package, unpacked)
             destination = tools / "packages" / package
             destination.parent.mkdir(exist_ok=True)
@@ -236,14 +241,19 @@ def _install_qryn(tools: Path, home: Path, node: Node) -> None:
         shutil.copytree(QRYN_LOCK, folder)
         # Install scripts stay off; the one that matters applies qryn's own patch to its parser, next line.
         quiet = ("--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
-        _run((*node.npm, "ci", *quiet, "--cache", f"{parent}/cache"), folder, node)
+        run((*node.npm, "ci", *quiet, "--cache", f"{parent}/cache"), folder, node)
         patcher = folder / "node_modules" / "patch-package" / "index.js"
-        _run((str(node.program), str(patcher), "--patch-dir", "node_modules/qryn/patches"), folder, node)
+        run((str(node.program), str(patcher), "--patch-dir", "node_modules/qryn/patches"), folder, node)
         shutil.rmtree(home, ignore_errors=True)
         folder.rename(home)
 
 
-def _run(command: tuple[str, ...], folder: Path, node: Node | None = None) -> None:
+def run(command: tuple[str, ...], folder: Path, node: Node | None = None) -> None:
+    """Run a command in ``folder`` to its end, with this Node.js first on PATH where it needs one.
+
+    Raises:
+        ProgramsMissingError: it cannot be run or fails; the message has the end of what it said.
+    """
     environment = dict(os.environ)
     if node is not None:  # npm's own children look for `node` on PATH
         environment["PATH"] = f"{node.program.parent}{os.pathsep}{environment.get('PATH', '')}"
