@@ -1,13 +1,13 @@
-"""``python -m benchmarks [parse|run|window|audit]``: measure, and write the tables of docs/performance.md."""
+"""``python -m benchmarks [NAME]``: measure, and write the tables of docs/performance.md."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from benchmarks import audit, parse, report, waiting, whole_run
+from benchmarks import audit, drill, parse, report, rules, waiting, whole_run
 
-MEASUREMENTS = {module.NAME: module for module in (parse, whole_run, waiting, audit)}
+MEASUREMENTS = {module.NAME: module for module in (parse, whole_run, waiting, audit, rules, drill)}
 
 
 def main(arguments: list[str] | None = None) -> int:

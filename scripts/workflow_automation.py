@@ -5,8 +5,9 @@ r"""Test the alert path: fire drills for the critical services and wait until a 
 
 Uses the Airflow connections prometheus_default and alertmanager_default (prometheus_<environment> and
 alertmanager_<environment> where they exist) and needs no DAG run. The drills page the people on call,
-labelled DRILL; they acknowledge each with POST /release-watch/drills/<drill id>/acknowledge of the Airflow
-web server.
+labelled DRILL; they acknowledge each where their alerts arrive (drill.receivers of policies.yaml), or with
+POST /release-watch/drills/<drill id>/acknowledge of the Airflow web server. A picture of the time line lies
+beside the results.
 
 Exit code: 0 every drill reached a person in time, 1 it did not, 2 wrong usage or a server does not answer.
 """
@@ -17,15 +18,21 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from release_watch import texts
 from release_watch.artifacts.models import AlertTestResults, DrillResult
 from release_watch.catalog.config import Config, check_release, load_config
+from release_watch.catalog.policies import DrillPolicy
 from release_watch.clock import in_words, now, parse_duration
 from release_watch.drills.alert_test import not_run, run_alert_test
+from release_watch.drills.following import Hold
+from release_watch.drills.history import DrillHistory
+from release_watch.drills.manners import active_drills, held_back, named_forcer, past_times
+from release_watch.drills.plan import DrillRoute
 from release_watch.drills.receipts import Receipts
+from release_watch.drills.timeline import timeline_png, timeline_text
 from release_watch.errors import ReleaseWatchError
 from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
@@ -80,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
         type=_duration,
         metavar="DURATION",
         help="the target, ISO 8601 such as PT5M; default: drill.acknowledge_within of policies.yaml",
+    )
+    parser.add_argument(
+        "--kind",
+        choices=["full", "direct"],
+        default="full",
+        help="full: through a rule in Prometheus; direct: posted to Alertmanager, cheaper, and proving "
+        "nothing about Prometheus; default: %(default)s",
+    )
+    parser.add_argument(
+        "--forced-by",
+        metavar="USER",
+        help="who has the drills fired against quiet hours and rate limit, as in oncall.yaml; goes on record",
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON; all else to stderr")
     return parser
@@ -136,17 +155,46 @@ def _run(options: argparse.Namespace, release: Release, config: Config) -> Alert
         if any(drill.hops.delivered.at for drill in fired):
             print(f"Waiting up to {in_words(target)} for the acknowledgements...", file=stream, flush=True)
 
+    forced_by = named_forcer(options.forced_by, config.oncall)
+    history = DrillHistory.under(artifact_root(), release.environment)
     print(texts.TRIGGERING_ALERTS, file=stream, flush=True)
-    return run_alert_test(
+    results = run_alert_test(
         release,
         services,
         rules,
         backends,
-        Receipts.under(artifact_root()),
+        backends.receivers(Receipts.under(artifact_root()), policy.receivers),
         deliver_within=policy.deliver_within,
         acknowledge_within=target,
+        kind=options.kind,
+        hold=_manners(release, policy, backends, history, forced=forced_by is not None),
+        forced_by=forced_by,
         tell=tell,
     )
+    names = {name for drill in results.drills for name in drill.receivers}
+    results = results.model_copy(update={"hop_history": history.statistics(receivers=names)})
+    history.add(results)
+    return results
+
+
+def _manners(
+    release: Release, policy: DrillPolicy, backends: AirflowBackends, history: DrillHistory, *, forced: bool
+) -> Hold:
+    """Return what holds a route back: a drill under way, the rate limit, quiet hours."""
+    at = now()
+    under_way = active_drills(backends, at, own_release=release.release_id)
+    times: dict[str, list[datetime]] = {}
+
+    def hold(route: DrillRoute) -> str | None:
+        unknown = set(route.expected) - times.keys()
+        times.update(past_times(history, unknown, policy, at))
+        reason = held_back(route.expected, at, policy, times, under_way, forced)
+        if reason is None:
+            for name in route.expected:
+                times[name].append(at)
+        return reason
+
+    return hold
 
 
 def _fired(drill: DrillResult) -> str:
@@ -160,24 +208,17 @@ def _finish(options: argparse.Namespace, results: AlertTestResults, code: int) -
     text = results.model_dump_json(indent=2) + "\n"
     try:
         write_whole(options.output.absolute(), text.encode())
+        write_whole(options.output.absolute().with_suffix(".png"), timeline_png(results))
     except OSError as error:
         print(f"error: {options.output} cannot be written: {error}", file=sys.stderr)
         code = NOT_RUN
-    for drill in results.drills:
-        print(f"{drill.verdict:<12} {drill.service}: {drill.diagnosis or _answered(drill)}", file=stream)
-    for reason in results.not_drilled:
-        print(f"{results.verdict:<12} {reason}", file=stream)
+    print(timeline_text(results), file=stream)
     if not results.verdict.proceeds:
         print(texts.ALERT_NOT_DELIVERED, file=stream)
     print(texts.automation(COMMAND, results.verdict), file=stream)
     if options.json:
         print(text, end="")
     return code
-
-
-def _answered(drill: DrillResult) -> str:
-    latency = drill.hops.acknowledged.latency or 0.0
-    return f"acknowledged by {drill.acknowledged_by} after {in_words(timedelta(seconds=latency))}"
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from release_watch.artifacts.models import CoverageStatus
+from release_watch.artifacts.models import AlertTestResults, CoverageStatus
 from release_watch.assurance import checks
+from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.nightly import NightReport, night
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, from_yaml, to_yaml
 from release_watch.transport import Answer
-from release_watch.verdict import Verdict
+from release_watch.verdict import Objective, Verdict
 from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, FakeServer, release
 from tests.gates import artifacts as a
 
@@ -65,6 +66,7 @@ def world(monkeypatch):
     monkeypatch.setattr(checks, "read_back", read_back)
     monkeypatch.setattr(checks, "Roundup", Tracker)
     monkeypatch.setattr(checks, "audit", audit)
+    found["drilled"] = drilled(checkout=Verdict.GO, payments=Verdict.GO)
     found["metrics"] = FakeMetrics(instants=HEALTHY)
     found["servers"] = {
         "grafana": FakeServer({"/api/dashboards/uid/red": Answer(200, {})}),
@@ -74,7 +76,20 @@ def world(monkeypatch):
 
 
 def run(world, *entries: ActiveRelease) -> NightReport:
-    return night(entries or (entry(),), FakeBackends(world["metrics"], **world["servers"]), CONFIG, NOW)
+    backends = FakeBackends(world["metrics"], **world["servers"])
+    return night(entries or (entry(),), backends, CONFIG, NOW, world["drilled"])
+
+
+def drilled(**verdicts: Verdict) -> Drilled:
+    """What drills of these services said."""
+    results = AlertTestResults(
+        release_id="nightly", environment="production", generated_at=NOW, verdict=Verdict.GO, drills=()
+    )
+    said = {
+        service: Objective(name=f"alert path of {service}", verdict=verdict, reason="as drilled")
+        for service, verdict in verdicts.items()
+    }
+    return Drilled(results, said)
 
 
 def test_a_good_night_is_go_in_one_line(world):
@@ -82,6 +97,30 @@ def test_a_good_night_is_go_in_one_line(world):
     assert not report.needs_person
     (line,) = report.lines
     assert line.startswith("rel-1 (production; checkout, payments): GO")
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NO_GO, Verdict.INCONCLUSIVE, Verdict.ERROR])
+def test_an_alert_path_that_a_drill_did_not_prove_needs_a_person(world, verdict):
+    world["drilled"] = drilled(checkout=Verdict.GO, payments=verdict)
+    report = run(world)
+    assert report.needs_person
+    assert "alert path of payments: as drilled" in report.lines[0]
+
+
+def test_a_night_without_drills_needs_a_person(world):
+    world["drilled"] = None
+    report = run(world)
+    assert report.needs_person
+    assert report.drills == ()
+
+
+def test_a_critical_service_without_a_route_needs_a_person(world):
+    world["drilled"] = drilled(checkout=Verdict.GO)
+    assert run(world).needs_person
+
+
+def test_the_report_holds_the_drills(world):
+    assert run(world).drills == (world["drilled"].results,)
 
 
 def test_no_active_release_needs_nobody(world):

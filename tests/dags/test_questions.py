@@ -13,6 +13,8 @@ QUESTIONS = {
     "plan.review_plan": "sre",
     "phase_2_activation.alert_test.approve_alert_test": "sre",
     "phase_2_activation.alert_test.acknowledge_drill": "oncall",
+    "phase_2_activation.alert_test.escalate_drill": "oncall",
+    "phase_2_activation.alert_test.escalate_drill_further": "oncall",
     "baseline_window.ask_rollback": "oncall",
     "phase_4_handoff.sre_approval": "sre",
     "phase_4_handoff.operations_lead_approval": "operations-lead",

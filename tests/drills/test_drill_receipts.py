@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_watch.drills.receipts import MOST_ALERTS, Receipts
+from release_watch.drills.receipts import MOST_ALERTS, Page, Receipts
 from release_watch.errors import InvalidInputError
 
 AT = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -126,3 +126,46 @@ def test_a_record_that_cannot_be_read_proves_nothing(receipts: Receipts, tmp_pat
         file.write_text("{")
 
     assert receipts.find("t-1", "firing") is None
+
+
+def page(level: int = 2, person: str = "bob", minutes: int = 0, **more: Any) -> Page:
+    at = AT + timedelta(minutes=minutes)
+    return Page(drill_id="t-1", level=level, role="sre", person=person, at=at, channel="mail", **more)
+
+
+def test_pages_are_told_by_level_and_time(receipts: Receipts) -> None:
+    made = [page(2, "bob", 5), page(1, "anna", 0), page(2, "ann/../a", 6)]
+    for one in made:
+        receipts.record_page(one)
+
+    assert receipts.pages("t-1") == (made[1], made[0], made[2])
+    assert receipts.pages("t-2") == ()
+
+
+def test_the_first_page_to_a_person_stands(receipts: Receipts) -> None:
+    first = receipts.record_page(page(proof="task 1"))
+
+    assert receipts.record_page(page(minutes=3, proof="task 2")) == first
+    assert receipts.pages("t-1") == (first,)
+
+
+def test_a_page_record_that_cannot_be_read_proves_nothing(receipts: Receipts, tmp_path: Path) -> None:
+    receipts.record_page(page())
+    for file in tmp_path.rglob("page-*.json"):
+        file.write_text("{")
+
+    assert receipts.pages("t-1") == ()
+
+
+def test_a_page_is_no_receipt(receipts: Receipts) -> None:
+    receipts.record_page(page())
+
+    assert receipts.find("t-1", "firing") is None
+    assert receipts.missing("t-1", "firing", ["oncall"]) == ("oncall",)
+
+
+def test_the_receivers_without_a_receipt_are_missing(receipts: Receipts) -> None:
+    receipts.record(notice(receiver="second"), AT)
+
+    assert receipts.missing("t-1", "firing", ["oncall", "second", "third"]) == ("oncall", "third")
+    assert receipts.missing("t-1", "resolved", ["second"]) == ("second",)

@@ -10,27 +10,45 @@ from hypothesis import strategies as st
 
 from release_watch.drills.alert_test import await_acknowledgements, not_run
 from release_watch.drills.drill import LIFE, fire
-from release_watch.drills.receipts import Acknowledgement
+from release_watch.drills.judging import NO_ANSWER_NEEDED
+from release_watch.drills.plan import DrillRoute
+from release_watch.drills.receipts import Acknowledgement, Receipts
 from release_watch.drills.routing import Way
 from release_watch.drills.rulefile import SETTLE
 from release_watch.errors import BackendError, NotConfiguredError
 from release_watch.verdict import Verdict
-from tests.drills.steps import LABELS, ROUTE, TARGET, answered, concluded, fired, is_clean
+from tests.drills.steps import LABELS, ROUTE, TARGET, TICKET, answered, concluded, fired, is_clean
 from tests.drills.world import RELEASE, START, World
 
 MISROUTED = ROUTE._replace(way=Way(("tickets",), ("default-route", '{service="checkout"}')))
 
+BOTH = ROUTE._replace(way=Way(("oncall", "second"), ("default-route",)), expected=("oncall", "second"))
+CONNECTED = {"alerting": {"alertmanagers": [{"static_configs": [{"targets": ["am:9093"]}]}]}}
+
 BREAKS = {
     "not loaded": "did not load the drill rule",
     "late": "did not fire",
-    "no alertmanager": "connected to no Alertmanager",
+    "no alertmanager": "its configuration names none",
     "silenced": "Silenced until 2026-12-01T00:00:00Z by somebody",
     "inhibited": "Inhibited by DatacentreDown (site=north)",
     "elsewhere": "Routed elsewhere",
     "group wait": "has not notified anybody yet",
-    "dead receiver": "does not take notifications",
-    "no receipt": "no receipt of the drill was recorded",
+    "dead receiver": "cannot be reached, seen from here: nobody answers at https://127.0.0.1:9",
+    "refused": "refuses the notifications (4xx)",
+    "refusing old": "refuses the notifications (4xx)",
+    "failing": "fails (5xx or no answer in time)",
+    "no receipt": "receiver oncall has no record of the drill",
 }
+
+
+class Silent:
+    """Records whose pager does not say who answered."""
+
+    def __init__(self, receipts: Receipts) -> None:
+        self.find, self.missing, self.pages = receipts.find, receipts.missing, receipts.pages
+
+    def acknowledgement(self, drill_id: str) -> Acknowledgement | None:
+        raise BackendError("pager", f"503 for {drill_id}", status=503)
 
 
 def test_a_drill_that_a_person_answers_in_time_is_go_with_every_hop_proven(world: World) -> None:
@@ -138,9 +156,7 @@ def test_a_silenced_drill_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_a_drill_that_misses_one_of_the_receivers_is_no_go(world: World) -> None:
-    both = ROUTE._replace(way=Way(("oncall", "second"), ("default-route",)), expected=("oncall", "second"))
-
-    (drill,) = fired(world, both)
+    (drill,) = fired(world, BOTH)
 
     assert drill.verdict is Verdict.NO_GO
     assert "a real alert goes to oncall, second" in str(drill.diagnosis)
@@ -174,6 +190,109 @@ def test_an_alertmanager_that_dies_under_way_is_an_error(tmp_path: Path) -> None
 
     assert drill.verdict is Verdict.ERROR
     assert "connection refused" in str(drill.diagnosis)
+
+
+def test_a_page_is_delivered_when_the_last_of_its_receivers_has_it(world: World) -> None:
+    world.reached = ("oncall", "second")
+
+    results = fired(world, BOTH)
+    (drill,) = concluded(world, results, answered(world, results)).drills
+
+    second = world.receipts.find(drill.drill_id, "firing", ["second"])
+    assert second is not None
+    assert (drill.verdict, drill.hops.delivered.at) == (Verdict.GO, second.at)
+    assert all(f"{name}: file://" in str(drill.hops.delivered.proof) for name in drill.receivers)
+    assert all(f"{name}: file://" in str(drill.hops.resolved.proof) for name in drill.receivers)
+
+
+def test_a_receiver_without_a_record_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path, frozenset({"second is deaf"}))
+    world.reached = ("oncall", "second")
+
+    (drill,) = fired(world, BOTH)
+
+    assert drill.verdict is Verdict.NO_GO
+    assert "Receiver oncall has it, second has not." in str(drill.diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("configuration", "reloaded_ago", "words"),
+    [
+        pytest.param({"global": {}}, 3, "its configuration names none", id="never configured"),
+        pytest.param(
+            {"alerting": {"alertmanagers": []}}, 3, "its configuration names none", id="an empty list"
+        ),
+        pytest.param(CONNECTED, 3, "list of Alertmanagers is empty, 3 s after it was reloaded", id="reload"),
+        pytest.param(CONNECTED, 600, "service discovery finds none", id="nothing discovered"),
+    ],
+)
+def test_an_empty_list_of_alertmanagers_says_why(
+    tmp_path: Path, configuration: dict[str, object], reloaded_ago: float, words: str
+) -> None:
+    world = World(tmp_path, frozenset({"no alertmanager"}))
+    world.prometheus_configuration, world.reloaded_ago = configuration, reloaded_ago
+
+    (drill,) = fired(world)
+
+    assert drill.verdict is Verdict.NO_GO
+    assert words in str(drill.diagnosis)
+
+
+def test_a_ticket_needs_no_acknowledgement(world: World) -> None:
+    (drill,) = concluded(world, fired(world, TICKET), {}).drills
+
+    assert (drill.verdict, drill.diagnosis, drill.acknowledged_by) == (Verdict.GO, None, None)
+    assert (drill.hops.acknowledged.at, drill.hops.acknowledged.proof) == (None, NO_ANSWER_NEEDED)
+    assert drill.hops.resolved.at is not None
+
+
+def test_an_undelivered_ticket_is_no_go(tmp_path: Path) -> None:
+    world = World(tmp_path, frozenset({"dead receiver"}))
+
+    tested = concluded(world, fired(world, TICKET), {})
+
+    assert (tested.verdict, tested.drills[0].verdict) == (Verdict.NO_GO, Verdict.NO_GO)
+
+
+def test_a_ticket_that_tells_nobody_is_listed_and_warned_of(world: World) -> None:
+    results = fired(world, ROUTE, TICKET._replace(obstacle="nobody is told"))
+
+    tested = concluded(world, results, answered(world, results))
+
+    assert tested.verdict is Verdict.WARN
+    assert [drill.severity for drill in tested.drills] == ["page"]
+    assert tested.not_drilled == ("checkout ticket to oncall: nobody is told",)
+
+
+@pytest.mark.parametrize("route", [ROUTE, TICKET], ids=["page", "ticket"])
+def test_a_route_that_is_held_back_is_not_fired_and_never_go(world: World, route: DrillRoute) -> None:
+    other = ROUTE._replace(service="payments", labels={**LABELS, "service": "payments"})
+
+    results = fired(world, other, route, hold=lambda one: "quiet hours" if one is route else None)
+    tested = concluded(world, results, answered(world, results))
+
+    assert [result.hops.delivered.at is not None for result in results] == [True, False]
+    assert tested.verdict is Verdict.INCONCLUSIVE
+    assert tested.not_drilled == (f"checkout {route.severity} to oncall: Held back: quiet hours",)
+    assert is_clean(world)
+
+
+def test_a_receiver_that_does_not_tell_who_answered_is_an_error(world: World) -> None:
+    results = fired(world)
+
+    tested = concluded(world, results, {}, records=Silent(world.receipts))
+
+    assert tested.verdict is Verdict.ERROR
+    assert "Whether anybody acknowledged cannot be told: pager: 503" in str(tested.drills[0].diagnosis)
+    assert is_clean(world)
+
+
+def test_a_ticket_is_not_waited_for(world: World) -> None:
+    results = fired(world, TICKET)
+    begun = world.time
+
+    assert await_acknowledgements(results, world.receipts, TARGET, clock=world.clock, pause=world.pause) == {}
+    assert world.time == begun
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit, RuntimeError])

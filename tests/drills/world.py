@@ -20,7 +20,9 @@ CONFIGURATION = """
 route: {receiver: oncall}
 receivers:
   - name: oncall
-    webhook_configs: [{url: "https://user:pass@pager.example.com:8443/secret-path"}]
+    webhook_configs: [{url: "https://user:pass@127.0.0.1:9/secret-path"}]
+  - name: second
+    email_configs: [{to: somebody@example.com}]
 """
 RELEASE = Release(
     deployment_id="d-1",
@@ -31,6 +33,12 @@ RELEASE = Release(
     deployed_at=datetime(2026, 1, 5, tzinfo=UTC),
     evidence_uri="file:///evidence",
 )
+METRICS = """
+prometheus_notifications_dropped_total 0
+prometheus_notifications_errors_total{{a="b"}} 3
+prometheus_config_last_reload_success_timestamp_seconds {reloaded}
+"""
+FAILING = frozenset({"dead receiver", "refused", "refusing old", "failing"})
 WINDOW = re.compile(r"vector\(time\(\)\) >= ([\d.]+) < ([\d.]+)")
 
 
@@ -46,6 +54,10 @@ class World:
         self.reloads = 0
         self.running: dict[str, dict[str, Any]] = {}
         self.held: dict[str, dict[str, Any]] = {}
+        self.posted: dict[str, dict[str, Any]] = {}
+        self.reached = ("oncall",)
+        self.prometheus_configuration: dict[str, Any] = {"global": {}}
+        self.reloaded_ago = 3600.0
         self.attempts = 0
 
     def clock(self) -> datetime:
@@ -57,6 +69,12 @@ class World:
 
     def step(self) -> None:
         """Evaluate the rules, send, route and notify once."""
+        for drill_id, alert in list(self.posted.items()):
+            if self.ends(alert):
+                del self.posted[drill_id]
+                self.resolve(drill_id)
+            else:
+                self.notify(drill_id, "firing")
         for drill_id, rule in self.running.items():
             if self.fires(rule) and "no alertmanager" not in self.broken:
                 self.hold(drill_id, rule)
@@ -69,6 +87,23 @@ class World:
         assert match is not None
         return float(match[1]) <= self.time.timestamp() < float(match[2]) and "late" not in self.broken
 
+    def ends(self, alert: Mapping[str, Any]) -> bool:
+        return datetime.fromisoformat(alert["endsAt"]) <= self.time
+
+    def take(self, alert: dict[str, Any]) -> None:
+        """Hold an alert that was posted; one that is held already is posted to end it."""
+        drill_id = alert["labels"]["drill_id"]
+        alert = {"startsAt": alert["endsAt"], **alert}  # as Alertmanager has it
+        if alert["endsAt"] < self.held.get(drill_id, alert)["startsAt"]:
+            raise BackendError("Alertmanager", "start time must be before end time", status=400)
+        if drill_id not in self.held:
+            self.posted[drill_id] = alert
+            self.hold(drill_id, {**alert, "alert": alert["labels"]["alertname"]})
+        elif self.posted.pop(drill_id, None) is not None:
+            self.resolve(drill_id)
+        else:
+            del self.held[drill_id]
+
     def hold(self, drill_id: str, rule: Mapping[str, Any]) -> None:
         silenced = ["s-1"] if "silenced" in self.broken else []
         inhibited = ["f-other"] if "inhibited" in self.broken else []
@@ -76,8 +111,10 @@ class World:
             "fingerprint": f"f-{drill_id}",
             "labels": {**rule["labels"], "alertname": rule["alert"]},
             "annotations": rule["annotations"],
-            "startsAt": "2026-11-22T03:00:00Z",
-            "receivers": [{"name": "tickets" if "elsewhere" in self.broken else "oncall"}],
+            "startsAt": rule.get("startsAt", "2026-11-22T03:00:00.000Z"),
+            "receivers": [
+                {"name": name} for name in (["tickets"] if "elsewhere" in self.broken else self.reached)
+            ],
             "status": {
                 "state": "suppressed" if silenced or inhibited else "active",
                 "silencedBy": silenced,
@@ -90,12 +127,14 @@ class World:
         if alert["status"]["state"] == "suppressed" or "group wait" in self.broken:
             return
         self.attempts += 1
-        lost = {"dead receiver", "no receipt"} | ({"no resolve notice"} if status == "resolved" else set())
+        lost = {*FAILING, "no receipt"} | ({"no resolve notice"} if status == "resolved" else set())
         if self.broken & lost:
             return
-        notice = {"receiver": alert["receivers"][0]["name"], "alerts": [{"status": status, **alert}]}
-        notice["alerts"][0]["status"] = status
-        self.receipts.record(notice, self.time)
+        for number, receiver in enumerate(alert["receivers"]):
+            if receiver["name"] == "second" and "second is deaf" in self.broken:
+                continue
+            notice = {"receiver": receiver["name"], "alerts": [{**alert, "status": status}]}
+            self.receipts.record(notice, self.time + timedelta(seconds=number))
 
     def resolve(self, drill_id: str) -> None:
         self.notify(drill_id, "resolved")
@@ -130,15 +169,14 @@ class World:
         if path == "/-/reload":
             return self.reload()
         if path == "/metrics":
-            return (
-                'prometheus_notifications_dropped_total 0\nprometheus_notifications_errors_total{a="b"} 3\n'
-            )
+            return METRICS.format(reloaded=(self.time - timedelta(seconds=self.reloaded_ago)).timestamp())
         rules = self.running.values()
         data = {
             "/api/v1/query": {"resultType": "scalar", "result": [0, str(self.time.timestamp())]},
             "/api/v1/alertmanagers": {
                 "activeAlertmanagers": [] if "no alertmanager" in self.broken else [{"url": "http://am"}]
             },
+            "/api/v1/status/config": {"yaml": yaml.safe_dump(self.prometheus_configuration)},
             "/api/v1/rules": {
                 "groups": [{"name": "g", "file": "f", "rules": [loaded(rule) for rule in rules]}]
             },
@@ -157,18 +195,29 @@ class World:
             return {"createdBy": "somebody", "comment": "maintenance", "endsAt": "2026-12-01T00:00:00Z"}
         if posted is not None:
             for alert in posted:
-                self.held.pop(alert["labels"]["drill_id"], None)
+                self.take(alert)
+            if "takes half" in self.broken and self.posted:
+                raise BackendError("Alertmanager", "one is bad", status=400)
+            if "loses alerts" in self.broken:
+                self.held.clear()
+                self.posted.clear()
             return None
         other = {**OTHER, "fingerprint": "f-other"}
         return [*self.held.values(), *([] if filters else [other])]
 
     def metrics(self) -> str:
-        failed = self.attempts if "dead receiver" in self.broken else 0
-        given_up = 1 if "pager fails" in self.broken and self.time > START else 0
+        broken = self.broken & FAILING
+        failed = self.attempts if broken else 0
+        final = self.attempts if broken & {"refused", "refusing old"} else 0
+        given_up = 1 if "pager fails" in self.broken and self.time > START else final
+        reason = {"refused": ',reason="clientError"', "failing": ',reason="serverError"'}
+        of = next((words for name, words in reason.items() if name in self.broken), "")
+        if "failing" in self.broken:
+            given_up = self.attempts // 10
         return (
             f'alertmanager_notification_requests_total{{integration="webhook"}} {self.attempts}\n'
             f'alertmanager_notification_requests_failed_total{{integration="webhook"}} {failed}\n'
-            f'alertmanager_notifications_failed_total{{integration="webhook"}} {given_up}\n'
+            f'alertmanager_notifications_failed_total{{integration="webhook"{of}}} {given_up}\n'
         )
 
 

@@ -204,6 +204,18 @@ class TestGate2:
         hops = a.drill().hops.model_copy(update={"acknowledged": Hop(at=a.NOW, latency=after)})
         assert gate_2(results=a.results(a.drill(hops=hops))).verdict.proceeds is proceeds
 
+    def test_needs_no_acknowledgement_of_a_ticket_but_its_delivery(self):
+        hops = a.drill().hops.model_copy(update={"acknowledged": Hop(proof="a ticket")})
+        ticket = a.drill(drill_id="d2", severity="ticket", hops=hops, acknowledged_by=None)
+        lost = ticket.model_copy(update={"hops": hops.model_copy(update={"delivered": Hop()})})
+        assert gate_2(results=a.results(a.drill(), ticket)).verdict.proceeds
+        assert gate_2(results=a.results(a.drill(), lost)).verdict is Verdict.NO_GO
+
+    def test_takes_no_ticket_for_the_page_of_a_critical_service(self):
+        decision = gate_2(results=a.results(a.drill(severity="ticket")))
+        assert decision.verdict is Verdict.NO_GO
+        assert "no drill at all" in decision.summary()
+
     def test_says_the_diagnosis_of_the_drill(self):
         failed = a.drill(verdict=Verdict.NO_GO, diagnosis="silenced by bob until noon")
         assert "silenced by bob until noon" in gate_2(results=a.results(failed)).summary()

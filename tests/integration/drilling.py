@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from release_watch.artifacts.models import AlertTestResults, DrillResult
 from release_watch.catalog.models import MetricsSignal, Service, Signals, Tier
+from release_watch.catalog.oncall import Paging
 from release_watch.drills.drill import conclude, fire
 from release_watch.drills.plan import drill_routes
 from release_watch.drills.receipts import Acknowledgement, Receipts
@@ -26,33 +28,32 @@ RELEASE = Release(
     deployed_at=datetime(2026, 1, 5, 9, tzinfo=UTC),
     evidence_uri="file:///evidence",
 )
-SERVICES = tuple(
-    Service(
-        name=name,
-        tier=Tier.CRITICAL,
-        owner="team-shop",
-        signals=Signals(metrics=MetricsSignal(selector=f'job="shop/{name}"')),
-    )
-    for name in ("checkout", "payments")
-)
-RULES = [
-    RuleGroup(
-        name=name,
-        rules=(
-            Rule(
-                alert="ErrorBudgetBurn",
-                expr="vector(0) > 1",
-                labels={"service": name, "severity": "page", "slo": f"{name}-availability"},
-            ),
-        ),
-    )
-    for name in ("checkout", "payments")
-]
 
 
-def fire_all(backends: DirectBackends, receipts: Receipts) -> list[DrillResult]:
+def critical(name: str) -> Service:
+    signals = Signals(metrics=MetricsSignal(selector=f'job="shop/{name}"'))
+    return Service(name=name, tier=Tier.CRITICAL, owner="team-shop", signals=signals)
+
+
+def page_of(name: str) -> RuleGroup:
+    labels = {"service": name, "severity": "page", "slo": f"{name}-availability"}
+    rule = Rule(alert="ErrorBudgetBurn", expr="vector(0) > 1", labels=labels)
+    return RuleGroup(name=name, rules=(rule,))
+
+
+SERVICES = tuple(critical(name) for name in RELEASE.services)
+RULES = [page_of(name) for name in RELEASE.services]
+
+
+def fire_all(
+    backends: DirectBackends,
+    receipts: Receipts,
+    *,
+    within: timedelta = DELIVER_WITHIN,
+    by: Callable[..., list[DrillResult]] = fire,
+) -> list[DrillResult]:
     routes = drill_routes(RELEASE, SERVICES, RULES, backends)
-    return fire(routes, RELEASE, backends, receipts, deliver_within=DELIVER_WITHIN)
+    return by(routes, RELEASE, backends, receipts, deliver_within=within)
 
 
 def finish(
@@ -60,6 +61,7 @@ def finish(
     answers: dict[str, Acknowledgement],
     backends: DirectBackends,
     receipts: Receipts,
+    paging: Sequence[Paging] = (),
 ) -> AlertTestResults:
     return conclude(
         results,
@@ -68,6 +70,7 @@ def finish(
         backends,
         receipts,
         acknowledge_within=ACKNOWLEDGE_WITHIN,
+        paging=paging,
         resolve_within=RESOLVE_WITHIN,
     )
 

@@ -71,11 +71,74 @@ def test_every_way_of_a_critical_service_is_drilled_once(
         alert("ErrorBudgetBurn", "catalogue"),
     )
 
-    assert [(route.labels["alertname"], route.service, route.expected) for route in routes] == [
-        ("ErrorBudgetBurn", "checkout", ("oncall",)),
-        ("ServiceDown", "checkout", ("second, with comma", "oncall")),
+    assert [(route.labels["alertname"], route.severity, route.expected) for route in routes] == [
+        ("ErrorBudgetBurn", "page", ("oncall",)),
+        ("ServiceDown", "page", ("second, with comma", "oncall")),
+        ("ErrorBudgetBurn", "ticket", ("oncall",)),
     ]
+    assert {route.service for route in routes} == {"checkout"}
+    assert [route.stands_for for route in routes] == [("catalogue",), (), ()]
     assert routes[0].way.route[0] == "default-route"
+
+
+def test_tickets_are_drilled_once_per_way_whatever_their_service(
+    backends: DirectBackends, healthy_configuration: dict[str, Any], configure_alertmanager: Configure
+) -> None:
+    receivers(healthy_configuration, "team-catalogue")
+    healthy_configuration["receivers"].append({"name": "bin"})
+    healthy_configuration["route"]["routes"] = [
+        {"receiver": "bin", "matchers": ['slo="dull"']},
+        {"receiver": "team-catalogue", "matchers": ['service="catalogue"', 'severity="ticket"']},
+        *healthy_configuration["route"]["routes"],
+    ]
+    configure_alertmanager(healthy_configuration)
+    dull = Rule(
+        alert="Dull", expr="vector(0)", labels={"service": "checkout", "severity": "ticket", "slo": "dull"}
+    )
+
+    routes = routed(
+        backends,
+        alert("Burn", "checkout"),
+        *(alert(name, of, "ticket") for name in ("Burn", "Slow") for of in ("checkout", "catalogue")),
+        RuleGroup(name="dull", rules=(dull,)),
+    )
+
+    tickets = [route for route in routes if route.severity == "ticket"]
+    assert [(route.service, route.expected, bool(route.obstacle)) for route in tickets] == [
+        ("checkout", ("oncall",), False),
+        ("checkout", ("bin",), True),
+        ("catalogue", ("team-catalogue",), False),
+    ]
+    assert "tells nobody" in str(tickets[1].obstacle)
+
+
+def test_a_receiver_without_integration_beside_one_that_has_some_is_not_waited_for(
+    backends: DirectBackends, healthy_configuration: dict[str, Any], configure_alertmanager: Configure
+) -> None:
+    healthy_configuration["receivers"].append({"name": "log only"})
+    healthy_configuration["route"]["routes"].insert(
+        0, {"receiver": "log only", "matchers": ['severity="page"'], "continue": True}
+    )
+    configure_alertmanager(healthy_configuration)
+
+    (route,) = routed(backends, alert("Burn", "checkout"))
+
+    assert (route.way.receivers, route.expected) == (("log only", "oncall"), ("oncall",))
+
+
+def test_a_ticket_that_pages_because_of_the_order_is_misrouted(
+    backends: DirectBackends, healthy_configuration: dict[str, Any], configure_alertmanager: Configure
+) -> None:
+    receivers(healthy_configuration, "tickets")
+    healthy_configuration["route"]["routes"] = [
+        {"receiver": "oncall", "matchers": ['service=~".+"']},
+        {"receiver": "tickets", "matchers": ['severity="ticket"']},
+    ]
+    configure_alertmanager(healthy_configuration)
+
+    page, ticket = routed(backends, alert("Burn", "checkout"), alert("Burn", "checkout", "ticket"))
+
+    assert (page.misrouted, ticket.misrouted, ticket.expected) == (False, True, ("tickets",))
 
 
 def test_a_standard_service_is_drilled_where_its_receiver_is_its_own(
@@ -96,8 +159,9 @@ def test_a_standard_service_is_drilled_where_its_receiver_is_its_own(
 
 
 def test_a_critical_service_without_a_page_cannot_be_forgotten(backends: DirectBackends) -> None:
-    (route,) = routed(backends, alert("Burn", "checkout", "ticket"))
+    route, ticket = routed(backends, alert("Burn", "checkout", "ticket"))
 
+    assert (ticket.severity, ticket.obstacle) == ("ticket", None)
     assert "no alert with severity page for critical service checkout" in str(route.obstacle)
 
 

@@ -13,6 +13,10 @@ from tests.orchestration.server import Server, serving
 TIMED = (
     "run",
     "operators.approval",
+    "operators.drill",
+    "sensors.acknowledgement",
+    "steps.alert_test",
+    "steps.drill_answers",
     "sensors.window",
     "sensors.remediation",
     "sensors.rollback",

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 from release_watch.artifacts.models import Approval
 from release_watch.artifacts.store import ArtifactMissingError
 from release_watch.errors import InvalidInputError
-from release_watch.orchestration.operators.approval import Acknowledgement, ApprovalRequest
+from release_watch.orchestration.operators.approval import ApprovalRequest
 from release_watch.orchestration.run import ProtocolRun
 from release_watch.orchestration.steps.answers import granted
 from tests.orchestration.fakes import START, context
@@ -77,13 +77,6 @@ def test_it_parks_for_as_long_as_the_policy_says(question, run):
 
     assert parked.timeout == run.config.policies.approvals.timeout
     assert parked.method_name == "execute_complete"
-
-
-def test_a_drill_is_acknowledged_within_its_target(run, clock, asked_airflow):
-    run.store.write_text(PLAN, "the drill")
-    drill = Acknowledgement(task_id="acknowledge_drill", role="oncall", evidence=PLAN, question="Here?")
-
-    assert ask(drill).timeout == run.config.policies.drill.acknowledge_within
 
 
 def test_without_evidence_nothing_is_asked(question, asked_airflow, run):

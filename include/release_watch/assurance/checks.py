@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,6 +33,8 @@ class Subject(NamedTuple):
     backends: Backends
     config: Config
     at: datetime
+    alert_paths: Mapping[str, Objective] | None = None
+    """What the night's drill said of each service; None where no drill was made."""
 
 
 def _rules(subject: Subject) -> Iterator[Objective]:
@@ -135,6 +137,19 @@ def _dead_mans_switch(subject: Subject) -> Iterator[Objective]:
     )
 
 
+def _alert_paths(subject: Subject) -> Iterator[Objective]:
+    for service in subject.services:
+        name = f"alert path of {service.name}"
+        if subject.alert_paths is None:
+            reason = "no drill was made tonight; the night's log says why"
+            yield Objective(name=name, verdict=Verdict.INCONCLUSIVE, reason=reason)
+        elif (found := subject.alert_paths.get(service.name)) is not None:
+            yield found
+        elif service.critical:
+            reason = "no alert of it reaches anybody, so nothing could be drilled; activate its rules again"
+            yield Objective(name=name, verdict=Verdict.NO_GO, reason=reason)
+
+
 def _budgets(subject: Subject) -> Iterator[Objective]:
     slos = subject.config.slos
     entries = attainment(
@@ -167,6 +182,7 @@ RUNNERS: dict[str, Callable[[Subject], Iterator[Objective]]] = {
     "dashboards": _dashboards,
     "coverage": _coverage,
     "dead_mans_switch": _dead_mans_switch,
+    "alert_paths": _alert_paths,
     "budgets": _budgets,
     "incidents": _incidents,
 }

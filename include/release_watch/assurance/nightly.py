@@ -7,7 +7,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from release_watch.artifacts.models import SCHEMA_VERSION
+from release_watch.artifacts.models import SCHEMA_VERSION, AlertTestResults
+from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.checks import RUNNERS, Subject
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.schedule import CHECKS
@@ -64,6 +65,7 @@ class NightReport(BaseModel):
     schema_version: str = SCHEMA_VERSION
     generated_at: Timestamp
     releases: tuple[ReleaseNight, ...]
+    drills: tuple[AlertTestResults, ...] = ()
 
     @property
     def needs_person(self) -> bool:
@@ -77,19 +79,33 @@ class NightReport(BaseModel):
         return tuple(night.line for night in ordered)
 
 
-def night(active: Sequence[ActiveRelease], backends: Backends, config: Config, at: datetime) -> NightReport:
+def night(
+    active: Sequence[ActiveRelease],
+    backends: Backends,
+    config: Config,
+    at: datetime,
+    drilled: Drilled | None = None,
+) -> NightReport:
     """Return what the checks of :data:`release_watch.assurance.schedule.CHECKS` find for each release.
 
-    A backend that fails makes the checks that need it INCONCLUSIVE and hides none of the others.
+    A backend that fails makes the checks that need it INCONCLUSIVE and hides none of the others. ``drilled``
+    are the night's drills; without them every alert path is INCONCLUSIVE.
     """
-    return NightReport(generated_at=at, releases=tuple(_release(e, backends, config, at) for e in active))
+    return NightReport(
+        generated_at=at,
+        releases=tuple(_release(entry, backends, config, at, drilled) for entry in active),
+        drills=(drilled.results,) if drilled else (),
+    )
 
 
-def _release(entry: ActiveRelease, backends: Backends, config: Config, at: datetime) -> ReleaseNight:
+def _release(
+    entry: ActiveRelease, backends: Backends, config: Config, at: datetime, drilled: Drilled | None
+) -> ReleaseNight:
     found: list[Objective] = []
     must_act = False
     try:
-        subject = Subject(entry, config.catalog.select(entry.services), backends, config, at)
+        services = config.catalog.select(entry.services)
+        subject = Subject(entry, services, backends, config, at, drilled.objectives if drilled else None)
     except ReleaseWatchError as error:
         found, must_act = [_unknown("catalogue", error)], True
     else:

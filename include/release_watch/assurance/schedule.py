@@ -35,6 +35,7 @@ CHECKS = (
     Check("dashboards", "the activated dashboards are there", "sre"),
     Check("coverage", "metrics, logs, traces and synthetic checks are still live", "sre"),
     Check("dead_mans_switch", "the dead man's switch is firing", "oncall"),
+    Check("alert_paths", "a drill still reaches the receivers of one alert path of each service", "oncall"),
     Check("budgets", "error budgets are not used up", "sre", advisory=True),
     Check("incidents", "alerts of the last day agree with the incidents", "oncall", advisory=True),
 )

@@ -19,10 +19,12 @@ FINAL_FAILURES = "alertmanager_notifications_failed_total"
 REQUEST_FAILURES = "alertmanager_notification_requests_failed_total"
 """Single attempts that failed; Alertmanager repeats them until the group's next flush."""
 ATTEMPTS = "alertmanager_notification_requests_total"
+POSTED_TO = "/api/v2/alerts"
 
 _SAMPLE = re.compile(
-    r'^(?P<name>\w+)\{(?:[^}]*,)?integration="(?P<integration>[^"]+)"[^}]*\} (?P<value>\S+)$'
+    r'^(?P<name>\w+)\{(?P<labels>(?:[^}]*,)?integration="(?P<integration>[^"]+)"[^}]*)\} (?P<value>\S+)$'
 )
+_REASON = re.compile(r'(?:^|,)reason="([^"]*)"')
 
 
 class RoutedAlert(NamedTuple):
@@ -39,15 +41,32 @@ class RoutedAlert(NamedTuple):
 
 
 class Notifications(NamedTuple):
-    """Alertmanager's counters by integration (``webhook``, ``email``, ...) since it started."""
+    """Alertmanager's counters by integration (``webhook``, ``email``, ...) since it started.
+
+    ``reasons`` counts those in ``failed`` by ``<integration>/<reason>`` (``clientError``, ``serverError``,
+    ...), as Alertmanager does from 0.26 on; before, it is empty.
+    """
 
     attempts: Mapping[str, float]
     failed_requests: Mapping[str, float]
     failed: Mapping[str, float]
+    reasons: Mapping[str, float] = {}
 
     def since(self, earlier: Notifications) -> Notifications:
         """Return how much each counter grew; one that was reset by a restart counts from zero."""
         return Notifications(*(_growth(now, then) for now, then in zip(self, earlier, strict=True)))
+
+
+class AlertmanagerDownError(BackendError):
+    """Alertmanager does not answer, so that no alert is routed at all."""
+
+    def __init__(self, alertmanager: Transport, error: BackendError) -> None:
+        super().__init__(
+            BACKEND,
+            f"does not answer at {alertmanager.base_url} ({error}). While it is down nobody is told of any "
+            "alert. Start it, or correct the connection alertmanager_default, and drill again.",
+            status=error.status,
+        )
 
 
 def alerts(alertmanager: Transport, filters: Sequence[str]) -> list[RoutedAlert]:
@@ -56,13 +75,13 @@ def alerts(alertmanager: Transport, filters: Sequence[str]) -> list[RoutedAlert]
     Raises:
         BackendError: if Alertmanager does not answer, or not with a list of alerts.
     """
-    found = get(alertmanager, BACKEND, "/api/v2/alerts", {"filter": list(filters)})
+    found = _get(alertmanager, POSTED_TO, {"filter": list(filters)})
     return understood(BACKEND, "alerts", lambda: [_alert(entry) for entry in found])
 
 
 def silence(alertmanager: Transport, silence_id: str) -> dict[str, Any]:
     """Return one silence as the API gives it: ``createdBy``, ``comment``, ``endsAt``, ``matchers``."""
-    found = get(alertmanager, BACKEND, f"/api/v2/silence/{silence_id}")
+    found = _get(alertmanager, f"/api/v2/silence/{silence_id}")
     return understood(BACKEND, "a silence", lambda: dict(found))
 
 
@@ -72,22 +91,30 @@ def live_configuration(alertmanager: Transport) -> str:
     Raises:
         BackendError: if Alertmanager does not answer.
     """
-    status = get(alertmanager, BACKEND, "/api/v2/status")
+    status = _get(alertmanager, "/api/v2/status")
     return understood(BACKEND, "its configuration", lambda: str(status["config"]["original"]))
 
 
 def notifications(alertmanager: Transport) -> Notifications:
     """Return the notification counters from ``/metrics``."""
-    text = str(get(alertmanager, BACKEND, "/metrics"))
-    return Notifications(*(_counter(text, name) for name in (ATTEMPTS, REQUEST_FAILURES, FINAL_FAILURES)))
+    text = str(_get(alertmanager, "/metrics"))
+    attempts, failed_requests, failed = (
+        _counter(text, name) for name in (ATTEMPTS, REQUEST_FAILURES, FINAL_FAILURES)
+    )
+    return Notifications(attempts, failed_requests, failed, _counter(text, FINAL_FAILURES, by_reason=True))
 
 
-def _counter(text: str, name: str) -> dict[str, float]:
+def _counter(text: str, name: str, *, by_reason: bool = False) -> dict[str, float]:
     total: dict[str, float] = {}
     for line in text.splitlines():
         sample = _SAMPLE.match(line)
-        if sample and sample["name"] == name:
-            total[sample["integration"]] = total.get(sample["integration"], 0.0) + float(sample["value"])
+        if not sample or sample["name"] != name:
+            continue
+        reason = _REASON.search(sample["labels"])
+        if by_reason and not reason:
+            continue
+        key = f"{sample['integration']}/{reason[1]}" if by_reason and reason else sample["integration"]
+        total[key] = total.get(key, 0.0) + float(sample["value"])
     return total
 
 
@@ -102,15 +129,36 @@ def expire(alertmanager: Transport, left: Iterable[RoutedAlert], at: datetime) -
             "labels": alert.labels,
             "annotations": alert.annotations,
             "startsAt": alert.starts_at,
-            "endsAt": rfc3339(at),
+            # Alertmanager refuses an end before the start, which is by the clock of whoever raised the alert.
+            "endsAt": rfc3339(max(at, datetime.fromisoformat(alert.starts_at))),
         }
         for alert in left
     ]
-    if not ended:
-        return
-    answer = alertmanager.request("POST", "/api/v2/alerts", json=ended)
+    if ended:
+        post(alertmanager, ended)
+
+
+def post(alertmanager: Transport, posted: Sequence[Mapping[str, Any]]) -> None:
+    """Hand alerts to Alertmanager.
+
+    Raises:
+        BackendError: if Alertmanager does not take one of them; it then has the others all the same.
+    """
+    try:
+        answer = alertmanager.request("POST", POSTED_TO, json=list(posted))
+    except BackendError as error:
+        raise AlertmanagerDownError(alertmanager, error) from error
     if answer.status != 200:
-        raise BackendError(BACKEND, f"POST /api/v2/alerts: {shortened(answer.body)}", status=answer.status)
+        raise BackendError(BACKEND, f"POST {POSTED_TO}: {shortened(answer.body)}", status=answer.status)
+
+
+def _get(alertmanager: Transport, path: str, params: Mapping[str, Any] | None = None) -> Any:
+    try:
+        return get(alertmanager, BACKEND, path, params)
+    except BackendError as error:
+        if error.status is not None and error.status < 500:
+            raise
+        raise AlertmanagerDownError(alertmanager, error) from error
 
 
 def _alert(entry: Any) -> RoutedAlert:

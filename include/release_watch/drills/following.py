@@ -1,4 +1,4 @@
-"""Following drills from hop to hop, as Prometheus, Alertmanager and the receiver tell of them."""
+"""Following drills from hop to hop, as Prometheus, Alertmanager and the receivers tell of them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from release_watch.artifacts.models import DrillResult, Hop, Hops
 from release_watch.drills import alertmanager
 from release_watch.drills.diagnosis import HopName, diagnose, meanwhile
+from release_watch.drills.plan import PAGE, DrillRoute
+from release_watch.drills.receipts import Receipt, Records, proof_of
 from release_watch.drills.rulefile import alert_test_of
 from release_watch.errors import ReleaseWatchError
 from release_watch.telemetry import prometheus_api
@@ -19,11 +21,17 @@ from release_watch.verdict import Verdict
 
 if TYPE_CHECKING:
     from release_watch.drills.alertmanager import Notifications, RoutedAlert
-    from release_watch.drills.plan import DrillRoute
-    from release_watch.drills.receipts import Receipts
     from release_watch.telemetry.backends import Backends
 
 POLL_SECONDS = 0.25
+"""How exactly the hops are timed that carry no time of their own."""
+LATER_POLL_SECONDS = 2.0
+FAST_FOR = timedelta(seconds=30)
+"""What has not come by then is not timed to a quarter of a second, and the servers are asked less often."""
+
+Kind = Literal["full", "direct"]
+Hold = Callable[[DrillRoute], str | None]
+"""Says why a route must not be drilled now, None if it may."""
 
 
 @dataclass
@@ -33,22 +41,26 @@ class DrillRun:
     drill_id: str
     route: DrillRoute
     due: datetime
+    kind: Kind = "full"
+    forced_by: str | None = None
+    asks: bool = True
     hops: dict[str, Hop] = field(default_factory=dict)
     verdict: Verdict = Verdict.INCONCLUSIVE
     diagnosis: str | None = None
 
     def __post_init__(self) -> None:
-        if self.route.obstacle:
-            self.stop(Verdict.NO_GO, self.route.obstacle)
+        if self.route.obstacle:  # a page that tells nobody is a fault, a ticket a flaw
+            self.stop(Verdict.NO_GO if self.route.severity == PAGE else Verdict.WARN, self.route.obstacle)
 
     @property
     def open(self) -> bool:
         """Whether it is still on its way."""
-        return self.verdict is Verdict.INCONCLUSIVE and self.next_hop is not None
+        stopped = self.verdict is not Verdict.INCONCLUSIVE or self.diagnosis is not None
+        return not stopped and self.next_hop is not None
 
     @property
     def delivered(self) -> bool:
-        """Whether a receiver has it."""
+        """Whether every receiver has it."""
         return "delivered" in self.hops
 
     @property
@@ -80,23 +92,48 @@ class DrillRun:
         """Return what is known of the drill."""
         return DrillResult(
             drill_id=self.drill_id,
-            kind="full",
+            kind=self.kind,
             service=self.route.service,
             severity=self.route.severity,
             route=self.route.way.route,
             receiver=", ".join(self.route.expected) or None,
+            receivers=self.route.expected,
+            stands_for=self.route.stands_for,
             hops=Hops(**self.hops),
             acknowledged_by=None,
             target_seconds=target.total_seconds(),
             verdict=self.verdict,
             diagnosis=self.diagnosis,
+            forced_by=self.forced_by,
+            answer_needed=self.asks and self.route.severity == PAGE,
         )
+
+
+def planned(
+    routes: Sequence[DrillRoute],
+    test_id: str,
+    at: datetime,
+    *,
+    kind: Kind,
+    hold: Hold | None,
+    forced_by: str | None,
+    asks: bool = True,
+) -> list[DrillRun]:
+    """Return a drill per route; one with an obstacle, or that ``hold`` has a reason against, is stopped."""
+    runs = [
+        DrillRun(f"{test_id}-{number}", route, at, kind, forced_by, asks)
+        for number, route in enumerate(routes, start=1)
+    ]
+    for run in runs:
+        if hold is not None and run.open and (reason := hold(run.route)) is not None:
+            run.stop(Verdict.INCONCLUSIVE, f"Held back: {reason}")
+    return runs
 
 
 def follow(
     runs: Sequence[DrillRun],
     backends: Backends,
-    receipts: Receipts,
+    receivers: Records,
     before: Notifications,
     *,
     due: datetime,
@@ -111,16 +148,15 @@ def follow(
     for run in runs:
         run.due = due
     try:
-        _stop_unloaded(runs, backends)
+        _stop_unloaded([run for run in runs if run.kind == "full"], backends)
         while (waiting := [run for run in runs if run.open]) and clock() < deadline:
-            _look(waiting, backends, receipts, clock)
+            _look(waiting, backends, receivers, clock)
             if any(run.open for run in waiting):
-                pause(POLL_SECONDS)
+                pause(POLL_SECONDS if clock() < due + FAST_FOR else LATER_POLL_SECONDS)
         for run in runs:
             if run.open and (hop := run.next_hop) is not None:
-                run.stop(
-                    Verdict.NO_GO, diagnose(run.route, hop, backends, drill_id=run.drill_id, before=before)
-                )
+                missing = receivers.missing(run.drill_id, "firing", run.route.expected)
+                run.stop(Verdict.NO_GO, _why(run, hop, backends, before, missing))
         _note_failures(runs, backends, before)
     except ReleaseWatchError as error:
         for run in runs:
@@ -129,21 +165,20 @@ def follow(
 
 
 def _stop_unloaded(runs: Sequence[DrillRun], backends: Backends) -> None:
+    if not runs:
+        return
     loaded = {rule.labels.get("drill_id") for rule in prometheus_api.rules(backends.prometheus())}
     for run in runs:
         if run.drill_id not in loaded:
-            run.stop(Verdict.NO_GO, diagnose(run.route, "fired", backends, drill_id=run.drill_id))
+            run.stop(Verdict.NO_GO, _why(run, "fired", backends))
 
 
 def _look(
-    waiting: Sequence[DrillRun], backends: Backends, receipts: Receipts, clock: Callable[[], datetime]
+    waiting: Sequence[DrillRun], backends: Backends, receivers: Records, clock: Callable[[], datetime]
 ) -> None:
-    prometheus, server = backends.prometheus(), backends.alertmanager()
-    firing = {
-        alert.labels.get("drill_id"): alert
-        for alert in prometheus_api.alerts(prometheus)
-        if alert.state == "firing"
-    }
+    server = backends.alertmanager()
+    if any(run.kind == "full" for run in waiting):
+        _see_fired(waiting, backends, clock)
     tests = "|".join(sorted({alert_test_of(run.drill_id) for run in waiting}))
     accepted = {
         alert.labels.get("drill_id"): alert
@@ -151,24 +186,62 @@ def _look(
     }
     seen = clock()
     for run in waiting:
+        if (routed := accepted.get(run.drill_id)) is not None:
+            proof = _proof(f"{server.base_url}/api/v2/alerts", routed._asdict())
+            _see_routed(run, routed, backends, seen, proof)
+        if run.next_hop == "delivered" and run.open:
+            _see_delivered(run, receivers)
+
+
+def _see_fired(waiting: Sequence[DrillRun], backends: Backends, clock: Callable[[], datetime]) -> None:
+    prometheus = backends.prometheus()
+    firing = {
+        alert.labels.get("drill_id"): alert
+        for alert in prometheus_api.alerts(prometheus)
+        if alert.state == "firing"
+    }
+    seen = clock()
+    for run in waiting:
         if (fired := firing.get(run.drill_id)) is not None:
             entry = {"labels": fired.labels, "activeAt": fired.active_at.isoformat()}
             run.passed("fired", seen, _proof(f"{prometheus.base_url}/api/v1/alerts", entry))
-        if (routed := accepted.get(run.drill_id)) is not None:
-            _see_routed(
-                run, routed, backends, seen, _proof(f"{server.base_url}/api/v2/alerts", routed._asdict())
-            )
-        receipt = receipts.find(run.drill_id, "firing", run.route.expected)
-        if receipt is not None and run.next_hop == "delivered" and run.open:
-            run.passed("delivered", receipt.at, f"{receipt.uri} sha256:{receipt.sha256}")
+
+
+def _see_delivered(run: DrillRun, receivers: Records) -> None:
+    found: list[Receipt] = []
+    for name in run.route.expected:
+        receipt = receivers.find(run.drill_id, "firing", [name])
+        if receipt is None:
+            return
+        found.append(receipt)
+    if found:
+        run.passed("delivered", max(receipt.at for receipt in found), proof_of(found))
 
 
 def _see_routed(run: DrillRun, routed: RoutedAlert, backends: Backends, seen: datetime, proof: str) -> None:
     stays = routed.state == "suppressed" or run.route.misrouted
     if stays or not set(run.route.expected) <= set(routed.receivers):
-        run.stop(Verdict.NO_GO, diagnose(run.route, "accepted", backends, drill_id=run.drill_id))
+        run.stop(Verdict.NO_GO, _why(run, "accepted", backends))
     elif routed.state == "active":
         run.passed("accepted", seen, proof)
+
+
+def _why(
+    run: DrillRun,
+    hop: HopName,
+    backends: Backends,
+    before: Notifications | None = None,
+    missing: Sequence[str] | None = None,
+) -> str:
+    return diagnose(
+        run.route,
+        hop,
+        backends,
+        drill_id=run.drill_id,
+        before=before,
+        missing=missing,
+        direct=run.kind == "direct",
+    )
 
 
 def _note_failures(runs: Sequence[DrillRun], backends: Backends, before: Notifications) -> None:

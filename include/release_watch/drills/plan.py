@@ -18,38 +18,48 @@ if TYPE_CHECKING:
     from release_watch.telemetry.backends import Backends
     from release_watch.transport import Transport
 
+Severity = Literal["page", "ticket"]
 PAGE: Literal["page"] = "page"
 TICKET: Literal["ticket"] = "ticket"
+SEVERITIES: tuple[Severity, ...] = (PAGE, TICKET)
 
 
 class DrillRoute(NamedTuple):
     """One path to prove.
 
     ``labels`` are those of the real alert, its name too; ``way`` is where Alertmanager sends it; ``expected``
-    are the receivers that it has to reach. They differ where an earlier route takes a page away from the
-    receiver that only pages have. ``obstacle`` says why the path cannot be drilled.
+    are the receivers that it has to reach. They differ where an earlier route takes an alert away from the
+    receiver that only its severity has. ``obstacle`` says why the path cannot be drilled. ``stands_for``
+    names the services whose alerts take the same way and are not drilled again.
     """
 
     service: str
-    severity: Literal["page", "ticket"]
+    severity: Severity
     labels: dict[str, str]
     way: Way
     expected: tuple[str, ...]
     obstacle: str | None = None
+    stands_for: tuple[str, ...] = ()
 
     @property
     def misrouted(self) -> bool:
         """Whether the real alert misses the receiver it is meant for."""
         return not set(self.expected) <= set(self.way.receivers)
 
+    @property
+    def key(self) -> tuple[Severity, tuple[str, ...], Way]:
+        """What two alerts have in common that take the same way."""
+        return self.severity, self.expected, self.way
+
 
 def drill_routes(
     release: Release, services: Sequence[Service], rules: Sequence[RuleGroup], backends: Backends
 ) -> list[DrillRoute]:
-    """Return the drills for a release: every way that a page of a critical service takes.
+    """Return the drills for a release: one for every distinct way that its alerts take, pages first.
 
-    A page of another service is drilled where it reaches a receiver that nothing else proves. A critical
-    service without a page alert gives a route with an obstacle, so that it cannot be forgotten.
+    A page of a critical service is drilled for itself, whatever else takes its way. A page of another service
+    and a ticket are drilled where nothing before them proves their way: same severity, receivers and route.
+    A critical service without a page alert gives a route with an obstacle, so that it cannot be forgotten.
 
     Raises:
         NotConfiguredError: without a connection to Alertmanager or Prometheus.
@@ -60,14 +70,26 @@ def drill_routes(
     outer = external_labels(backends.prometheus())
     deployed = [service for service in services if service.name in release.services]
     routes: list[DrillRoute] = []
-    for service in sorted(deployed, key=lambda service: not service.critical):
-        found = _ways(service.name, [{**outer, **labels} for labels in _pages(rules, service.name)], routing)
-        if service.critical:
-            routes.extend(found or [_without_alert(service.name)])
-        else:
-            proven = {receiver for route in routes for receiver in route.expected}
-            routes.extend(route for route in found if not set(route.expected) <= proven)
+    for severity in SEVERITIES:
+        for service in sorted(deployed, key=lambda service: not service.critical):
+            alerts = [{**outer, **labels} for labels in _alerts(rules, service.name, severity)]
+            found = _ways(service.name, severity, alerts, routing)
+            if severity == PAGE and service.critical:
+                routes.extend(found or [_without_alert(service.name)])
+            else:
+                _add_unproven(routes, found)
     return routes
+
+
+def _add_unproven(routes: list[DrillRoute], found: Sequence[DrillRoute]) -> None:
+    proving = {route.key: number for number, route in reversed(list(enumerate(routes)))}
+    for route in found:
+        number = proving.get(route.key)
+        if number is None:
+            routes.append(route)
+        else:
+            earlier = routes[number]
+            routes[number] = earlier._replace(stands_for=(*earlier.stands_for, route.service))
 
 
 def external_labels(prometheus: Transport) -> dict[str, str]:
@@ -86,35 +108,38 @@ def external_labels(prometheus: Transport) -> dict[str, str]:
     return understood("Prometheus", "its configuration", added)
 
 
-def _pages(rules: Sequence[RuleGroup], service: str) -> Iterator[dict[str, str]]:
+def _alerts(rules: Sequence[RuleGroup], service: str, severity: Severity) -> Iterator[dict[str, str]]:
     for group in rules:
         for rule in group.alerts:
-            if rule.service == service and rule.labels.get("severity") == PAGE:
+            if rule.service == service and rule.labels.get("severity") == severity:
                 yield {**rule.labels, "alertname": rule.name}
 
 
-def _ways(service: str, alerts: Sequence[Mapping[str, str]], routing: Routing) -> list[DrillRoute]:
-    first_of: dict[tuple[str, ...], DrillRoute] = {}
+def _ways(
+    service: str, severity: Severity, alerts: Sequence[Mapping[str, str]], routing: Routing
+) -> list[DrillRoute]:
+    first_of: dict[object, DrillRoute] = {}
     for labels in alerts:
-        route = _route(service, labels, routing)
-        first_of.setdefault((*route.expected, "", *route.way.receivers), route)
+        route = _route(service, severity, labels, routing)
+        first_of.setdefault(route.key, route)
     return list(first_of.values())
 
 
-def _route(service: str, labels: Mapping[str, str], routing: Routing) -> DrillRoute:
+def _route(service: str, severity: Severity, labels: Mapping[str, str], routing: Routing) -> DrillRoute:
     way = routing.way(labels)
-    as_ticket = routing.matching({**labels, "severity": TICKET})
-    only_pages = tuple(name for name in routing.matching(labels) if name not in as_ticket)
-    missed = only_pages and not set(only_pages) & set(way.receivers)
-    expected = only_pages if missed else way.receivers
+    other = routing.matching({**labels, "severity": TICKET if severity == PAGE else PAGE})
+    own = tuple(name for name in routing.matching(labels) if name not in other)
+    missed = own and not set(own) & set(way.receivers)
+    meant = own if missed else way.receivers
+    telling = tuple(name for name in meant if routing.integrations(name))
     obstacle = None
-    if not any(routing.integrations(receiver) for receiver in expected):
+    if not telling:
         obstacle = (
-            f"The page goes to receiver {', '.join(expected) or 'none'}, which tells nobody: it has no "
+            f"The {severity} goes to receiver {', '.join(meant) or 'none'}, which tells nobody: it has no "
             "integration in the live Alertmanager configuration. Give the receiver an integration that "
-            "reaches the person on call."
+            f"reaches {'the person on call' if severity == PAGE else 'the team'}."
         )
-    return DrillRoute(service, PAGE, dict(labels), way, expected, obstacle)
+    return DrillRoute(service, severity, dict(labels), way, telling or meant, obstacle)
 
 
 def _without_alert(service: str) -> DrillRoute:

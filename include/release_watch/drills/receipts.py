@@ -1,4 +1,4 @@
-"""Receipts: what reached a receiver, and who answered it.
+"""Receipts: what reached a receiver, who was paged, and who answered.
 
 Alertmanager posts to the receiver, the receiver calls :meth:`Receipts.record`. The store lies beside the
 artifacts, so that the receiver, the worker that drills and a command line see the same records.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from release_watch.artifacts.store import PathLike
 from release_watch.clock import Timestamp, now
@@ -26,6 +26,7 @@ MOST_ALERTS = 500
 LONGEST_NAME = 200
 
 Status = Literal["firing", "resolved"]
+RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
 class Acknowledgement(NamedTuple):
@@ -47,6 +48,54 @@ class Receipt(BaseModel):
     fingerprint: str
     sha256: str
     uri: str = ""
+
+
+class Page(BaseModel):
+    """One person was told of a drill, as one level of the escalation; 1 is who is on call first.
+
+    ``person`` is the Airflow user id, or the pager's own name of the person. ``channel`` is how (``email``,
+    ``airflow``, ...), ``proof`` is what shows it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    drill_id: str
+    level: int = Field(ge=1)
+    role: str
+    person: str = Field(min_length=1)
+    at: Timestamp
+    channel: str
+    proof: str | None = None
+
+
+def proof_of(receipts: Sequence[Receipt]) -> str:
+    """Return what proves a hop: the record and the digest of each receipt, with its receiver if several."""
+    if len(receipts) == 1:
+        return f"{receipts[0].uri} sha256:{receipts[0].sha256}"
+    return "; ".join(f"{receipt.receiver}: {receipt.uri} sha256:{receipt.sha256}" for receipt in receipts)
+
+
+class Records(Protocol):
+    """What drills read of receivers: the receivers' own records of what reached them and of who answered.
+
+    A receiver that is a server of its own may raise ``release_watch.errors.BackendError``.
+    """
+
+    def find(self, drill_id: str, status: Status, receivers: Iterable[str] | None = None) -> Receipt | None:
+        """Return the earliest receipt of this drill and status (at one of ``receivers``, if given)."""
+        ...
+
+    def missing(self, drill_id: str, status: Status, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the receivers ``names`` that have no record, in their order."""
+        ...
+
+    def acknowledgement(self, drill_id: str) -> Acknowledgement | None:
+        """Return who answered the drill and when, None while nobody has."""
+        ...
+
+    def pages(self, drill_id: str) -> tuple[Page, ...]:
+        """Return who was told, by level and time."""
+        ...
 
 
 class _Acknowledged(BaseModel):
@@ -114,9 +163,43 @@ class Receipts:
         found = [
             receipt
             for path in folder.rglob(f"{status}-*.json")
-            if (receipt := _read(path)) is not None and (wanted is None or receipt.receiver in wanted)
+            if (receipt := _read(path, Receipt)) is not None
+            and (wanted is None or receipt.receiver in wanted)
         ]
         return min(found, key=lambda receipt: receipt.at, default=None)
+
+    def missing(self, drill_id: str, status: Status, names: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the receivers ``names`` that have no receipt of this drill and status, in order.
+
+        Raises:
+            InvalidInputError: if ``drill_id`` is no identifier.
+        """
+        return tuple(name for name in names if self.find(drill_id, status, [name]) is None)
+
+    def record_page(self, page: Page) -> Page:
+        """Record that a person was told, and return the record that stands: a level's first to that person.
+
+        Raises:
+            InvalidInputError: if the id is no identifier.
+        """
+        who = hashlib.sha256(page.person.encode()).hexdigest()[:12]
+        path = self._folder(page.drill_id) / f"page-{page.level}-{who}.json"
+        earlier = _read(path, Page) if path.exists() else None
+        if earlier is None:
+            write_whole(path, page.model_dump_json().encode())
+        return earlier or page
+
+    def pages(self, drill_id: str) -> tuple[Page, ...]:
+        """Return who was told of the drill, by level and time.
+
+        Raises:
+            InvalidInputError: if ``drill_id`` is no identifier.
+        """
+        folder = self._folder(drill_id)
+        if not folder.exists():
+            return ()
+        found = [page for path in folder.rglob("page-*.json") if (page := _read(path, Page)) is not None]
+        return tuple(sorted(found, key=lambda page: (page.level, page.at)))
 
     def acknowledge(self, drill_id: str, by: str, at: datetime | None = None) -> Acknowledgement:
         """Record that ``by`` answered the drill, and return the acknowledgement that stands: the first.
@@ -150,7 +233,7 @@ class Receipts:
         # A receiver's name is free text in Alertmanager, so its digest makes the file name.
         place = hashlib.sha256(receipt.receiver.encode()).hexdigest()[:12]
         path = self._folder(receipt.drill_id) / f"{receipt.status}-{place}.json"
-        earlier = _read(path) if path.exists() else None
+        earlier = _read(path, Receipt) if path.exists() else None
         if earlier is not None:
             return earlier
         receipt = receipt.model_copy(update={"uri": uri_of(path)})
@@ -182,8 +265,8 @@ def _notice(payload: Any) -> _Notice:
     return notice
 
 
-def _read(path: Any) -> Receipt | None:
+def _read(path: Any, model: type[RecordT]) -> RecordT | None:
     try:
-        return Receipt.model_validate_json(path.read_bytes())
+        return model.model_validate_json(path.read_bytes())
     except (ValidationError, FileNotFoundError):
         return None  # a record that cannot be read proves nothing

@@ -46,6 +46,7 @@ class Routing:
         self._text = configuration
         self._plain = _parsed(configuration)
         self._open = yaml.safe_dump(_without_order(self._plain), sort_keys=False)
+        self._answers: dict[object, str] = {}
 
     def way(self, labels: Mapping[str, str]) -> Way:
         """Return where an alert with these labels goes.
@@ -53,11 +54,11 @@ class Routing:
         Raises:
             ReleaseWatchError: if amtool cannot be run or refuses the configuration.
         """
-        return _way(self._ask(self._text, labels))
+        return _way(self._answer(self._text, labels))
 
     def matching(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         """Return every receiver with a route that matches, also if an earlier route takes the alert."""
-        return _way(self._ask(self._open, labels)).receivers
+        return _way(self._answer(self._open, labels)).receivers
 
     def integrations(self, receiver: str) -> tuple[Integration, ...]:
         """Return how a receiver tells people; none: it tells nobody."""
@@ -65,6 +66,13 @@ class Routing:
             if entry.get("name") == receiver:
                 return tuple(_integrations(entry))
         return ()
+
+    def _answer(self, text: str, labels: Mapping[str, str]) -> str:
+        # A label that the configuration does not even mention decides nothing: its value is asked for once.
+        asked = (text, *sorted((name, value) for name, value in labels.items() if name in self._open))
+        if asked not in self._answers:
+            self._answers[asked] = self._ask(text, labels)
+        return self._answers[asked]
 
     def _ask(self, text: str, labels: Mapping[str, str]) -> str:
         with tempfile.TemporaryDirectory() as folder:

@@ -32,7 +32,7 @@ SETTLE = timedelta(seconds=6)
 EVALUATION = "1s"
 PREFIX = "drill-"
 
-_TEST_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+TEST_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 
 
 class Loaded(NamedTuple):
@@ -87,25 +87,38 @@ def drill_rules(
         Rule(
             alert=route.labels["alertname"],
             expr=window(opens, closes),
-            labels={
-                **{name: value for name, value in route.labels.items() if name != "alertname"},
-                "drill": "true",
-                "drill_id": drill_id,
-            },
-            annotations={
-                "summary": f"DRILL: test of the alert path of {route.service}. Nothing is broken.",
-                "description": (
-                    f"DRILL {drill_id}: Release Watch tests whether a {route.severity} for {route.service} "
-                    f"reaches you after release {release.release_id}. Please acknowledge it as you would a "
-                    "real one."
-                ),
-                "release_id": release.release_id,
-                "expires_at": rfc3339(closes),
-            },
+            labels={name: value for name, value in labelled(route, drill_id).items() if name != "alertname"},
+            annotations=words(route, drill_id, release, closes),
         )
         for drill_id, route in drills.items()
     )
     return to_yaml([RuleGroup(name=f"release-watch-drill-{test_id}", interval=EVALUATION, rules=rules)])
+
+
+def labelled(route: DrillRoute, drill_id: str) -> dict[str, str]:
+    """Return the labels of a drill's alert: those of the real one, and what tells it apart."""
+    return {**route.labels, "drill": "true", "drill_id": drill_id}
+
+
+def words(
+    route: DrillRoute, drill_id: str, release: Release, closes: datetime, *, asks: bool = True
+) -> dict[str, str]:
+    """Return the annotations of a drill's alert, which people read, and by which a sweep knows its owner.
+
+    ``alertname`` is the alert's name for Alerta, which would take alerts of one name for one alert.
+    """
+    asked = asks and route.severity == "page"
+    please = "Please acknowledge it as you would a real one." if asked else "Nothing to do."
+    return {
+        "alertname": f"DRILL {drill_id} {route.labels['alertname']}",
+        "summary": f"DRILL: test of the alert path of {route.service}. Nothing is broken.",
+        "description": (
+            f"DRILL {drill_id}: Release Watch tests whether a {route.severity} for {route.service} reaches "
+            f"you after release {release.release_id}. {please}"
+        ),
+        "release_id": release.release_id,
+        "expires_at": rfc3339(closes),
+    }
 
 
 def window(opens: datetime, closes: datetime) -> str:
@@ -157,7 +170,7 @@ def loaded(backends: Backends) -> list[Loaded]:
     found = []
     for name in directory.names(PREFIX):
         test_id = name.removeprefix(PREFIX)
-        if _TEST_ID.fullmatch(test_id):
+        if TEST_ID.fullmatch(test_id):
             rules = [rule for group in _groups(directory, test_id) for rule in group.rules]
             notes = rules[0].annotations if rules else {}
             found.append(Loaded(test_id, notes.get("release_id"), notes.get("expires_at")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from release_watch.errors import NotConfiguredError
+from release_watch.errors import InvalidInputError, NotConfiguredError
 from release_watch.orchestration.hooks.transport import ConnectionTransport, find_connection, request_headers
 from release_watch.slo.targets.settings import DirectorySettings, settings_of
 from release_watch.telemetry.backends import RuleExtra, find_tool
@@ -14,9 +14,15 @@ from release_watch.telemetry.metrics import Prometheus
 from release_watch.telemetry.traces import Tempo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Connection
 
     from release_watch.catalog.models import Service
+    from release_watch.catalog.policies import ReceiverSettings
+    from release_watch.drills.receipts import Receipts
+    from release_watch.drills.receivers.mailbox import MailboxSettings
+    from release_watch.drills.receivers.receiver import Receivers
     from release_watch.telemetry.metrics import Metrics
     from release_watch.transport import Transport
 
@@ -99,6 +105,21 @@ class AirflowBackends:
         """Return the name of the release orchestrator's connection, for triggers."""
         return self._conn_id("release_orchestrator")
 
+    def receivers(self, receipts: Receipts, settings: Mapping[str, ReceiverSettings]) -> Receivers:
+        """Return the receivers of alerts that policies.yaml names, each read over its connection.
+
+        Raises:
+            NotConfiguredError: if a connection is missing.
+        """
+        from release_watch.drills.receivers.connecting import receivers_of
+
+        return receivers_of(
+            receipts,
+            settings,
+            lambda conn_id: self._transport(conn_id, "the receiver's own record of alerts"),
+            mailbox_settings,
+        )
+
     def promtool(self) -> Path:
         """Return Prometheus' ``promtool``."""
         return find_tool("promtool")
@@ -124,6 +145,33 @@ class AirflowBackends:
         if conn_id not in self._transports:
             self._transports[conn_id] = ConnectionTransport(conn_id, needed_for)
         return self._transports[conn_id]
+
+
+def mailbox_settings(conn_id: str) -> MailboxSettings:
+    """Return how the mailbox of a connection is reached: extra ``maildir``, or host, login and password.
+
+    Raises:
+        NotConfiguredError: if there is no such connection.
+        InvalidInputError: if it names no mailbox.
+    """
+    from pydantic import ValidationError
+
+    from release_watch.drills.receivers.mailbox import MailboxSettings
+
+    connection = find_connection(conn_id, "the mailbox of an alert receiver")
+    extra = connection.extra_dejson
+    known = {name: extra[name] for name in ("maildir", "folder", "encryption") if name in extra}
+    if connection.host:
+        known |= {"host": connection.host, "user": connection.login or ""}
+        known |= {"password": connection.password or ""}
+    if connection.port:
+        known["port"] = connection.port
+    try:
+        return MailboxSettings(**known)
+    except ValidationError as error:
+        found = error.errors(include_input=False)
+        problems = [f"connection {conn_id}: {problem['msg']}" for problem in found]
+        raise InvalidInputError(problems) from None
 
 
 def _prometheus(connection: Connection) -> Prometheus:

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 APPRISE, SMTP = "apprise_default", "smtp_default"
 
 
-def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...]:
-    """Tell the people of ``role`` and return one line for each notice that was handed over.
+def tell(
+    run: ProtocolRun, role: str, subject: str, text: str, people: Sequence[Person] | None = None
+) -> tuple[str, ...]:
+    """Tell the people of ``role``, or only ``people`` of it; return a line per notice that was handed over.
 
     An empty result means that nobody was told, and is recorded as such. Shadow mode tells nobody.
     """
@@ -29,7 +31,8 @@ def tell(run: ProtocolRun, role: str, subject: str, text: str) -> tuple[str, ...
     told: list[str] = []
     for channel, send in (("Apprise", _apprise), ("e-mail", _email)):
         try:
-            told += send(run.config.oncall.people(role), role, subject, text)
+            asked = run.config.oncall.people(role) if people is None else people
+            told += send(asked, role, subject, text)
         except NotConfiguredError:
             continue
         except Exception as error:

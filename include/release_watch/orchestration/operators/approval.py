@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from release_watch.artifacts.models import Approval
+    from release_watch.catalog.oncall import Person
 
 LONGEST_WAIT = timedelta(hours=24)
 
@@ -55,14 +56,16 @@ class ApprovalRequest(HITLOperator):
         if run.release.shadow:
             log.info("Shadow mode: would have asked %s: %s", self.role, self.question)
             return self._keep(run, asked)
-        people = run.config.oncall.people(self.role)
+        people = self._people(run)
         self.assigned_users = [{"id": person.user, "name": person.name} for person in people]
         self.response_timeout = self._patience(run)
         self.subject = f"{self.question} [{run.release.release_id}, {run.release.environment}]"
-        self.body = question_body(run, asked, [person.name for person in people], self.response_timeout)
+        self.body = question_body(
+            run, asked, [person.name for person in people], self.response_timeout, self._notes(run)
+        )
         run.store.write_json(f"records/approval-{self._name}.json", asked)
         log.info("%s\nAssigned to %s", self.subject, ", ".join(person.user for person in people))
-        tell(run, self.role, self.subject, self.body)
+        self._told(run, people, tell(run, self.role, self.subject, self.body, people))
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
@@ -103,6 +106,17 @@ class ApprovalRequest(HITLOperator):
     def _patience(self, run: ProtocolRun) -> timedelta:
         return run.config.policies.approvals.timeout
 
+    def _people(self, run: ProtocolRun) -> Sequence[Person]:
+        """Return who is asked: everyone of the role, as a question may wait for longer than a shift."""
+        return run.config.oncall.people(self.role)
+
+    def _notes(self, run: ProtocolRun) -> Sequence[str]:  # noqa: ARG002 - for questions that have some
+        """Return what else the person should know, a line each."""
+        return ()
+
+    def _told(self, run: ProtocolRun, people: Sequence[Person], told: Sequence[str]) -> None:
+        """Take note of how the people were told of the question."""
+
     def _keep(self, run: ProtocolRun, answer: Approval) -> str:
         run.store.write_json(f"records/approval-{self._name}.json", answer)
         said = f"{answer.answer!r} by {answer.responded_by}" if answer.responded_by else "no answer"
@@ -116,17 +130,12 @@ class ApprovalRequest(HITLOperator):
         return verdict.value
 
 
-class Acknowledgement(ApprovalRequest):
-    """Asks the person on call to acknowledge a drill, within the drill's target."""
-
-    def _patience(self, run: ProtocolRun) -> timedelta:
-        return run.config.policies.drill.acknowledge_within
-
-
-def question_body(run: ProtocolRun, asked: Approval, people: Sequence[str], patience: timedelta) -> str:
-    """Return the Markdown that the asked person sees."""
+def question_body(
+    run: ProtocolRun, asked: Approval, people: Sequence[str], patience: timedelta, notes: Sequence[str] = ()
+) -> str:
+    """Return the Markdown that the asked person sees; ``notes`` come first."""
     release = run.release
-    return (
+    return "".join(f"**{note}**\n\n" for note in notes) + (
         f"Release **{release.release_id}** (version {release.version}, {release.environment}) of "
         f"{', '.join(release.services)}.\n\n"
         f"- Evidence: `{asked.evidence_uri}`\n"

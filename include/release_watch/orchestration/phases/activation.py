@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from airflow.sdk import TaskGroup, TriggerRule, chain
 
 from release_watch import texts
-from release_watch.orchestration.operators.approval import Acknowledgement as AcknowledgeDrill
-from release_watch.orchestration.operators.approval import ApprovalRequest
 from release_watch.orchestration.operators.branch import Choice
+from release_watch.orchestration.operators.drill import AcknowledgeDrill, DrillApproval
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
+from release_watch.orchestration.sensors.acknowledgement import AcknowledgementSensor
 from release_watch.orchestration.steps.activation import activate_dashboards, activate_rules, update_runbook
 from release_watch.orchestration.steps.alert_test import (
-    FIRED_DRILLS,
     alert_test_declined,
     choose_acknowledgement,
     choose_alert_test,
@@ -35,7 +34,7 @@ def phase_2(after: BaseOperator) -> BaseOperator:
         boards = Step(action=activate_dashboards)
         runbook = Step(action=update_runbook)
         with TaskGroup("alert_test", tooltip="A drill through the real alert path"):
-            approve = ApprovalRequest(
+            approve = DrillApproval(
                 task_id="approve_alert_test",
                 role="sre",
                 evidence=AUDIT,
@@ -49,17 +48,16 @@ def phase_2(after: BaseOperator) -> BaseOperator:
             delivered = Choice(
                 task_id="delivered",
                 choose=choose_acknowledgement,
-                targets=("acknowledge_drill", "drill_undelivered"),
+                targets=("acknowledge_drill", "await_acknowledgement", "drill_undelivered"),
             )
-            acknowledge = AcknowledgeDrill(
-                task_id="acknowledge_drill",
-                role="oncall",
-                evidence=FIRED_DRILLS,
-                question="DRILL, no real incident: acknowledge that this page reached you. (yes/no)",
-            )
+            asked = [AcknowledgeDrill(position=position) for position in (1, 2, 3)]
+            await_elsewhere = AcknowledgementSensor(task_id="await_acknowledgement")
             undelivered = Step(action=drill_undelivered)
             conclude = Step(action=conclude_drill, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
             chain(approve, decide, [drill, declined])
-            chain(drill, delivered, [acknowledge, undelivered], conclude)
+            chain(drill, delivered, [asked[0], await_elsewhere, undelivered])
+            chain(*asked)
+            # After the drill itself too: where every question was skipped, something has to have succeeded.
+            chain([drill, *asked, await_elsewhere, undelivered], conclude)
         chain(after, rules, boards, runbook, approve)
         return gate(2, after=[conclude])

@@ -10,14 +10,21 @@ from airflow.sdk import BaseOperator, chain
 from airflow.sdk.exceptions import AirflowFailException
 
 from release_watch.clock import now
+from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import log
 from release_watch.orchestration.storage import artifact_root
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
     from release_watch.artifacts.store import ArtifactStore
+    from release_watch.assurance.alert_path import Drilled
     from release_watch.assurance.nightly import NightReport
+    from release_watch.assurance.registry import ActiveRelease
+    from release_watch.catalog.config import Config
+    from release_watch.orchestration.hooks.backends import AirflowBackends
 
 FOLDER = "nightly"
 REPORT = "assurance-report.json"
@@ -59,13 +66,41 @@ def check_active_releases(moment: datetime) -> NightReport:
     from release_watch.orchestration.hooks.backends import AirflowBackends
 
     config, registry = load_config(), ActiveReleases(artifact_root())
-    environments = sorted({entry.release.environment for entry in registry.all()})
-    found = [
-        release
-        for environment in environments
-        for release in night(registry.all(environment), AirflowBackends(environment), config, moment).releases
-    ]
-    return NightReport(generated_at=moment, releases=tuple(found))
+    reports = []
+    for environment in sorted({entry.release.environment for entry in registry.all()}):
+        active, backends = registry.all(environment), AirflowBackends(environment)
+        drilled = drill_alert_paths(active, environment, backends, config, moment)
+        reports.append(night(active, backends, config, moment, drilled))
+    return NightReport(
+        generated_at=moment,
+        releases=tuple(release for report in reports for release in report.releases),
+        drills=tuple(results for report in reports for results in report.drills),
+    )
+
+
+def drill_alert_paths(
+    active: Sequence[ActiveRelease],
+    environment: str,
+    backends: AirflowBackends,
+    config: Config,
+    moment: datetime,
+) -> Drilled | None:
+    """Drill one alert path of each service, or log why that cannot be done and return None."""
+    from release_watch.assurance.alert_path import DrillRecords, drill_in_turn
+    from release_watch.drills.history import DrillHistory
+    from release_watch.drills.timeline import timeline_text
+    from release_watch.orchestration.steps.drill_answers import receipts
+
+    try:
+        receivers = backends.receivers(receipts(), config.policies.drill.receivers)
+        records = DrillRecords(receivers, DrillHistory.under(artifact_root(), environment))
+        drilled = drill_in_turn(active, backends, config, moment, records)
+    except ReleaseWatchError as error:
+        log.error("No alert path of %s could be drilled: %s", environment, error)
+        return None
+    if drilled:
+        log.info("%s", timeline_text(drilled.results))
+    return drilled
 
 
 def night_store(context: Context) -> ArtifactStore:

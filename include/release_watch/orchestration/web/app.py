@@ -79,7 +79,7 @@ def receive(body: LimitedBody) -> dict[str, Any]:
 @app.post("/drills/{drill_id}/acknowledge", dependencies=[Depends(may_answer_questions)])
 def acknowledge(drill_id: str, user: GetUserDep) -> dict[str, str]:
     """Acknowledge a drill as the person who is logged in; only people on call may."""
-    on_call = {person.user for person in load_config().oncall.people("oncall")}
+    on_call = {person.user for person in load_config().oncall.responders()}
     if user.get_id() not in on_call:
         raise HTTPException(status.HTTP_403_FORBIDDEN, "only the people on call acknowledge a drill")
     try:
