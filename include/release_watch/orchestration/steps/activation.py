@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import timedelta
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from release_watch import texts
@@ -16,6 +17,8 @@ from release_watch.orchestration.storage import artifact_root
 from release_watch.verdict import Objective
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from release_watch.artifacts.models import BaselineMetrics
     from release_watch.dashboards.models import Dashboard, DashboardActivation, PanelResult
     from release_watch.handoff.living_runbook import LivingRunbook
@@ -27,6 +30,7 @@ RULES = "alert-rules.yaml"
 DASHBOARDS = "dashboard-config.md"
 DASHBOARD_RECORD = "records/dashboards.json"
 RULES_RECORD = "records/rules.json"
+RULE_TESTS = "alert-rules-tests.yaml"
 RUNBOOK = "RUNBOOKS/monitoring-runbook.md"
 READ_BACK_WITHIN = timedelta(seconds=60)
 DASHBOARD_PICTURE = "dashboards.png"
@@ -86,9 +90,11 @@ def activate_rules(run: ProtocolRun) -> str:
     from release_watch.slo.rules import rule_set_name
 
     log.info(texts.PHASE_START[2])
-    text = to_yaml(generate_rules(run))
+    groups = generate_rules(run)
+    text = to_yaml(groups)
     written = run.store.write_text(RULES, text)
     check_rules(text, run.backends.promtool())
+    write_rule_tests(run, groups)
     if run.release.shadow:
         log.info("Shadow mode: would have activated %d bytes of rules; they would page", written.size_bytes)
         return written.uri
@@ -104,6 +110,24 @@ def activate_rules(run: ProtocolRun) -> str:
     run.record("alert rules activated", uri=written.uri, sha256=written.sha256, rules=activation.rules)
     tell_activation(activation)
     return written.uri
+
+
+def write_rule_tests(run: ProtocolRun, groups: Sequence[RuleGroup]) -> None:
+    """Write the promtool unit tests that travel with the rules; what no test can show is said.
+
+    They are not run here: they take seconds each, and prove what any release with these objectives has.
+    ``promtool test rules`` runs them, as ``python -m release_watch.slo check`` does before a deployment.
+    """
+    from release_watch.slo.unit_tests import unit_tests
+
+    named = {group.name: group for group in groups}
+    ours = [slo for slo in run.config.slos if f"slo-{slo.name}-page" in named]
+    pairs = [(slo, (named[f"slo-{slo.name}-page"], named[f"slo-{slo.name}-ticket"])) for slo in ours]
+    tests = unit_tests(pairs)
+    for name, content in tests.files(RULES, PurePath(RULE_TESTS)).items():
+        run.store.write_text(name, content)
+    for line in tests.untested:
+        log.info("No unit test: %s", line)
 
 
 def tell_activation(activation: Activation) -> None:

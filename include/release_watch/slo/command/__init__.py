@@ -1,0 +1,1 @@
+"""``python -m release_watch.slo``: rules with their tests, what is wrong with them, and what they mean."""
