@@ -49,7 +49,7 @@ class Scenario:
         rollback_policy: Passed on to the run.
         answers: What the scripted people answer, by question (`plan`, `alert_test`, `rollback`,
             `remediation`, `handoff`, `approval`); a question that is not here gets a yes.
-        acknowledges_drills: Whether on-call acknowledges the drills that arrive.
+        acknowledging_level: Level of on-call that acknowledges the drills; those before it are silent.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Scenario:
     faults: tuple[ScenarioFault, ...] = ()
     rollback_policy: Literal["auto", "ask"] = "ask"
     answers: Mapping[str, Literal["yes", "no"]] = field(default_factory=dict)
-    acknowledges_drills: bool = True
+    acknowledging_level: int = 1
 
     def faults_at(self, when: When) -> tuple[ScenarioFault, ...]:
         """Returns the faults that begin at this moment."""
@@ -104,6 +104,12 @@ SCENARIOS: dict[str, Scenario] = {
             "the new version fails every refund, and its validation says so",
             "BLOCKED",
             (ScenarioFault("before_deploy", "errors", "checkout", 1.0, route="/orders/{id}/refund"),),
+        ),
+        Scenario(
+            "silent-oncall",
+            "the first on call sleeps through the drill; the second is paged and acknowledges it",
+            "COMPLETED",
+            acknowledging_level=2,
         ),
         Scenario("rejected", "the SRE rejects the monitoring plan", "ABORTED", answers={"plan": "no"}),
     )

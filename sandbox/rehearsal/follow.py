@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from release_watch.artifacts.models import AlertTestResults
+from release_watch.drills.timeline import timeline_text
 from sandbox.errors import SandboxError
 from sandbox.rehearsal.api import AirflowUser
 from sandbox.rehearsal.people import ScriptedPeople
@@ -100,6 +102,18 @@ class Follower:
                 f"review-{review['number']}",
                 f"{'baseline_window':<26} review {review['number']}: {review['verdict']}",
             )
+
+        self._tell_drills()
+
+    def _tell_drills(self) -> None:
+        """Print the time line of the alert test: once, and again when it was repeated."""
+        path = self._artifacts / "alert-test-results.json"
+        found = _read(path)
+        key = f"drills-{found.get('generated_at')}"
+        if found and key not in self._seen:
+            self._seen.add(key)
+            text = timeline_text(AlertTestResults.model_validate(found))
+            print("\n".join(f"         {line}".rstrip() for line in text.splitlines()), flush=True)
 
     def _once(self, key: str, line: str) -> None:
         if key not in self._seen:

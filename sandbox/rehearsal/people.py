@@ -23,6 +23,9 @@ QUESTIONS = {
 }
 """The scenario's name of each question, by task."""
 
+ACKNOWLEDGEMENTS = ("acknowledge_drill", "escalate_drill", "escalate_drill_further")
+"""The questions to on-call whether a drill arrived, by level of escalation."""
+
 PARKED = "awaiting_input"
 
 
@@ -59,6 +62,6 @@ class ScriptedPeople:
         return time.monotonic() - self._first_seen.setdefault(asked, time.monotonic()) >= THINKING_SECONDS
 
     def _choice(self, task: str) -> str | None:
-        if task == "acknowledge_drill":
-            return "yes" if self._scenario.acknowledges_drills else None
+        if task in ACKNOWLEDGEMENTS:
+            return "yes" if ACKNOWLEDGEMENTS.index(task) + 1 == self._scenario.acknowledging_level else None
         return self._scenario.answers.get(QUESTIONS.get(task, ""), "yes")

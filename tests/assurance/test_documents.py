@@ -10,6 +10,7 @@ from release_watch.artifacts.models import (
     Finding,
     FindingState,
     Hop,
+    Hops,
     MonitoringResults,
     Severity,
     Window,
@@ -135,6 +136,11 @@ class TestBacklog:
         assert "55 s of 60 s" in item.evidence
         assert self.items(results=a.results(a.drill())) == []
 
+    def test_a_drill_that_was_held_back_is_one_item(self):
+        held = a.drill(hops=Hops(), verdict=Verdict.INCONCLUSIVE, diagnosis="Held back: quiet hours")
+        (item,) = self.items(results=a.results(held, not_drilled=("checkout page: Held back: quiet hours",)))
+        assert "quiet hours" in item.title
+
     def test_a_missing_tracker_is_an_item(self):
         (item,) = self.items(correlation=correlate([], None, window=WINDOW, problem="add tickets_default"))
         assert "tickets_default" in item.evidence
@@ -205,6 +211,12 @@ class TestScorecard:
         text = self.card()
         for words in ("| coverage | 100% |", "100% (1 of 1", "p95 doubled", "pager", "RW-"):
             assert words in text
+
+    def test_nobody_has_to_acknowledge_a_ticket(self):
+        hops = a.drill().hops.model_copy(update={"acknowledged": Hop()})
+        text = self.card(results=a.results(a.drill(severity="ticket", hops=hops)))
+        row = next(line for line in text.splitlines() if "| checkout | ticket |" in line)
+        assert "| not needed |" in row
 
     @pytest.mark.parametrize(
         ("name", "headline"),

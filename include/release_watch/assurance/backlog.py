@@ -23,6 +23,7 @@ from release_watch.assurance.tuning import proposals
 from release_watch.catalog.config import Config
 from release_watch.clock import rfc3339
 from release_watch.dashboards.models import DashboardActivation
+from release_watch.drills.judging import is_not_drilled
 from release_watch.evidence.models import AuditFinding
 from release_watch.markdown import escape, header
 from release_watch.release import Release
@@ -158,8 +159,8 @@ def _coverage(audit: InstrumentationAudit | None, owners: Mapping[str, str]) -> 
 
 def _drills(results: AlertTestResults | None, owners: Mapping[str, str]) -> Iterator[BacklogItem]:
     for drill in results.drills if results else ():
-        if not (problem := _drill_problem(drill)):
-            continue
+        if is_not_drilled(drill) or not (problem := _drill_problem(drill)):
+            continue  # what was not drilled is told by its route
         yield _item(
             "drill",
             drill.service,

@@ -24,6 +24,7 @@ from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.proportion import in_words
 from release_watch.catalog.config import Config
 from release_watch.clock import Timestamp
+from release_watch.drills.passage import needs_answer
 from release_watch.markdown import code, render
 from release_watch.release import Release
 from release_watch.telemetry.backends import Backends
@@ -145,7 +146,7 @@ def _drill_row(drill: DrillResult) -> tuple[str, ...]:
         drill.severity,
         drill.receiver or "none",
         seconds(drill.hops.delivered.latency),
-        seconds(drill.hops.acknowledged.latency),
+        seconds(drill.hops.acknowledged.latency) if needs_answer(drill) else "not needed",
         f"{drill.target_seconds:.0f} s",
         drill.verdict.value,
     )
