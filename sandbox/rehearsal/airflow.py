@@ -125,7 +125,7 @@ def configuration(root: Path) -> Path:
     policies["dashboards"]["provisioning_directory"] = str(Layout.at(root).dashboards)
     (folder / "policies.yaml").write_text(yaml.safe_dump(policies, sort_keys=False))
     oncall = yaml.safe_load((folder / "oncall.yaml").read_text())
-    oncall["escalation"] = [{"role": role, "within": "PT30S"} for role in ("oncall", "sre")]
+    oncall["escalation"] = [{"role": role, "within": "PT45S"} for role in ("oncall", "sre")]
     (folder / "oncall.yaml").write_text(yaml.safe_dump(oncall, sort_keys=False))
     return folder
 
