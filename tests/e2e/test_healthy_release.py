@@ -187,5 +187,6 @@ def _params(healthy: Rehearsed) -> dict[str, object]:
 
 def test_artifacts_stay_inside_the_root(healthy: Rehearsed) -> None:
     root = healthy.root / ".artifacts"
-    assert {path.name for path in root.iterdir()} <= {"monitoring", "receipts", "registry"}
+    known = {"monitoring", "receipts", "registry", "runbooks", "drill-history"}
+    assert {path.name for path in root.iterdir()} <= known
     assert Path(healthy.release_folder).is_relative_to(root)
