@@ -53,8 +53,8 @@ def world(monkeypatch):
         return found["problems"]
 
     class Tracker:
-        def __init__(self, transport: object) -> None:
-            self.transport = transport
+        def __init__(self, transport: object, policy: object) -> None:
+            self.transport, self.policy = transport, policy
 
         def incidents(self, *_: object) -> list[object]:
             return found["incidents"]
@@ -64,7 +64,7 @@ def world(monkeypatch):
         return a.audit(*(a.service_audit(s.name, s.tier.value, logs=logs) for s in services))
 
     monkeypatch.setattr(checks, "read_back", read_back)
-    monkeypatch.setattr(checks, "Roundup", Tracker)
+    monkeypatch.setattr(checks, "tickets_of", Tracker)
     monkeypatch.setattr(checks, "audit", audit)
     found["drilled"] = drilled(checkout=Verdict.GO, payments=Verdict.GO)
     found["metrics"] = FakeMetrics(instants=HEALTHY)

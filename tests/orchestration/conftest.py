@@ -17,6 +17,7 @@ TIMED = (
     "sensors.acknowledgement",
     "steps.alert_test",
     "steps.drill_answers",
+    "steps.rolling_back",
     "sensors.window",
     "sensors.remediation",
     "sensors.rollback",

@@ -4,11 +4,15 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from release_watch.artifacts.models import Finding, FindingState, MonitoringResults, Severity, Window
-from release_watch.orchestration.sensors.rollback import LOOK_EVERY, PATIENCE, ROLLBACK, RollbackSensor
+from release_watch.catalog.policies import ResponsePolicy
+from release_watch.orchestration.sensors.rollback import LOOK_EVERY, RollbackSensor
+from release_watch.orchestration.steps.rolling_back import ROLLBACK, ROLLBACK_RECORD
 from release_watch.orchestration.steps.watching import RESULTS
+from release_watch.response.rollback_record import RollbackRecord, Stage
 from release_watch.verdict import Verdict
 from tests.orchestration.fakes import START, context
 
+PATIENCE = ResponsePolicy().rollback_within
 TASK = "baseline_window.await_rollback"
 TICKET = {"rollback_id": "rb-7", "deployment_id": "d-1", "from_version": "1.1.0", "to_version": "1.0.9"}
 
@@ -43,7 +47,8 @@ def orchestrator(server, monkeypatch, run):
 
 
 @pytest.fixture
-def sensor(clock):
+def sensor(clock, monkeypatch):
+    monkeypatch.setattr("release_watch.orchestration.steps.rolling_back.now", clock)
     return RollbackSensor(task_id="await_rollback")
 
 
@@ -76,6 +81,12 @@ def test_a_successful_rollback_ends_the_run_rolled_back_with_versions_and_reason
     assert said.startswith("ROLLED_BACK: rolled back from 1.1.0 to 1.0.9: ")
     assert "checkout http.error_ratio: 12 % instead of 0.1 %" in said
     assert run.stops()[0]["exit_state"] == "ROLLED_BACK"
+    record = run.store.read_model(ROLLBACK_RECORD, RollbackRecord)
+    assert (record.stage, record.findings[0].finding_id) == (Stage.SUCCEEDED, "f-1")
+    assert record.rollback is not None
+    assert (record.rollback.from_version, record.idempotency_key) == ("1.1.0", "shop-1.1.0")
+    ended = next(entry for entry in run.trail.events() if entry["event"] == "rollback ended")
+    assert ended["sha256"] == run.store.digest(ROLLBACK_RECORD).sha256
 
 
 def test_a_failed_rollback_aborts_the_run_and_asks_for_hands(sensor, orchestrator, run):

@@ -104,3 +104,25 @@ def test_a_release_is_rolled_back_once(release: Release, policy: RollbackPolicy)
 
     assert response.action is Action.ESCALATE
     assert response.would_be is not None
+
+
+def test_a_person_is_asked_while_another_rollback_of_the_service_cools_down(release: Release) -> None:
+    auto = having(release, rollback_policy=RollbackPolicy.AUTO)
+
+    response = respond([finding()], auto, [service()], cooling_until=AT)
+
+    assert (response.action, response.would_be) == (Action.ASK, Action.ROLL_BACK)
+    assert "until 2026-03-02T12:05:00.000Z" in response.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    "policy", [RollbackPolicy.ASK, RollbackPolicy.FREEZE, RollbackPolicy.FORWARD_ONLY], ids=str
+)
+def test_the_cool_down_changes_nothing_that_is_not_automatic(
+    release: Release, policy: RollbackPolicy
+) -> None:
+    given = having(release, rollback_policy=policy)
+
+    assert respond([finding()], given, [service()], cooling_until=AT) == respond(
+        [finding()], given, [service()]
+    )

@@ -95,3 +95,9 @@ def test_a_rollback_that_was_never_asked_for_is_none(release: Release) -> None:
 def test_an_answer_that_is_no_rollback_is_an_error(release: Release, status: int, body: Any) -> None:
     with pytest.raises(BackendError):
         rollback_status(Orchestrator(status, body), release)
+
+
+@pytest.mark.parametrize("status", [408, 429, 503])
+def test_a_busy_orchestrator_has_not_refused(release: Release, status: int) -> None:
+    with pytest.raises(BackendError, match=str(status)):
+        request_rollback(Orchestrator(status, {"error": "busy"}), release, "slow")

@@ -16,9 +16,11 @@ import pytest
 from roundup.cgi.wsgi_handler import RequestDispatcher
 
 from release_watch.errors import BackendError
+from release_watch.response.attachments import Attachment
 from release_watch.response.tickets import Roundup, TicketRef, Tickets
 from release_watch.transport import Answer
 from sandbox.servers.tracker import make_tracker
+from tests.response.http_transport import multipart
 
 URL = "http://127.0.0.1:9"
 PASSWORD = "tickets"
@@ -55,6 +57,29 @@ class InProcess:
         self, method: str, path: str, params: Mapping[str, Any], content: Any, headers: Mapping[str, str]
     ) -> Answer:
         data = b"" if content is None else json.dumps(content).encode()
+        return self._send(method, path, params, data, "application/json" if data else "", headers)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        data: bytes,
+        content_type: str,
+        headers: Mapping[str, str],
+    ) -> Answer:
+        status, body = self.ask(method, path, params, data, content_type, headers)
+        return Answer(status, json.loads(body) if body.startswith(b"{") else body.decode())
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        data: bytes,
+        content_type: str,
+        headers: Mapping[str, str],
+    ) -> tuple[int, bytes]:
         environ = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
@@ -64,7 +89,7 @@ class InProcess:
             "SERVER_PORT": "9",
             "SERVER_PROTOCOL": "HTTP/1.1",
             "REMOTE_ADDR": "127.0.0.1",
-            "CONTENT_TYPE": "application/json" if data else "",
+            "CONTENT_TYPE": content_type,
             "CONTENT_LENGTH": str(len(data)),
             "HTTP_HOST": "127.0.0.1:9",
             "HTTP_ACCEPT": "application/json",
@@ -82,8 +107,23 @@ class InProcess:
             return written.append
 
         written += list(self._application(environ, start_response) or [])
-        body = b"".join(written)
-        return Answer(int(status.split()[0]), json.loads(body) if body.startswith(b"{") else body.decode())
+        return int(status.split()[0]), b"".join(written)
+
+
+class SendingInProcess(InProcess):
+    """Sends files, too."""
+
+    def upload(
+        self,
+        path: str,
+        part: str,
+        attachment: Attachment,
+        *,
+        fields: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Answer:
+        content_type, body = multipart(part, attachment, fields)
+        return self._send("POST", path, {}, body, content_type, headers)
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +249,36 @@ def test_a_wrong_password_is_told_without_it(application: Any) -> None:
 def test_a_ticket_that_is_not_there_is_an_error(tickets: Tickets, tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="404"):
         tickets.update(TicketRef("99999", f"{URL}/issue99999"), tmp_path.name)
+
+
+def test_a_closed_ticket_is_opened_again(tickets: Tickets, transport: InProcess) -> None:
+    ticket = tickets.create_once("rel-7/x", "storefront is slow", "body")
+    tickets.close(ticket, "over")
+
+    tickets.reopen(ticket, "slow once more")
+    reopened = issue(transport, ticket)["status"]["name"]
+    tickets.close(ticket, "over again")
+
+    assert (reopened, issue(transport, ticket)["status"]["name"]) == ("in-progress", "resolved")
+    assert len(issue(transport, ticket)["messages"]) == 4
+
+
+PLOT = Attachment("latency.png", "image/png", b"\x89PNG\r\n\x1a\n\x00\xff")
+
+
+def test_a_file_is_attached_once(application: Any) -> None:
+    transport = SendingInProcess(application)
+    tickets = Roundup(transport)
+    ticket = tickets.create_once("rel-8/x", "storefront is slow", "body")
+
+    assert tickets.attach(ticket, PLOT)
+    assert tickets.attach(ticket, PLOT)
+
+    (file,) = issue(transport, ticket)["files"]
+    headers = {"X-Requested-With": "test", "Origin": URL, "Referer": f"{URL}/", "Accept": "image/png"}
+    path = f"/rest/data/file/{file['id']}/binary_content"
+    assert transport.ask("GET", path, {}, b"", "", headers) == (200, PLOT.content)
+
+
+def test_a_transport_without_files_says_so(tickets: Tickets) -> None:
+    assert not tickets.attach(tickets.create_once("rel-8/x", "storefront is slow", "body"), PLOT)

@@ -15,7 +15,7 @@ from release_watch.assurance.tuning import judge_tuning
 from release_watch.catalog.config import Config
 from release_watch.catalog.models import Service
 from release_watch.coverage.audit import audit
-from release_watch.response.tickets import Roundup
+from release_watch.response.tickets import tickets_of
 from release_watch.slo.activation import read_back
 from release_watch.slo.rulefile import from_yaml, to_yaml
 from release_watch.slo.rules import WATCHDOG
@@ -172,7 +172,8 @@ def _incidents(subject: Subject) -> Iterator[Objective]:
     environment = subject.entry.release.environment
     services = subject.entry.services
     alerts = alert_intervals(subject.backends.metrics(), window, services, environment=environment)
-    incidents = Roundup(subject.backends.tickets()).incidents(window[0], services)
+    tickets = tickets_of(subject.backends.tickets(), subject.config.policies.response.tickets)
+    incidents = tickets.incidents(window[0], services)
     yield from judge_tuning(correlate(alerts, incidents, window=window)).objectives
 
 

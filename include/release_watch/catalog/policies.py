@@ -163,6 +163,37 @@ class JudgePolicy(_Policy):
     spread_factor: float = Field(4.0, gt=0, le=100)
 
 
+class TicketPolicy(_Policy):
+    """Where tickets are kept; the server is the connection ``tickets_default``.
+
+    In Jira they are made in ``project`` as ``issue_type``, and closed into ``closed_status``, or where that
+    is None into the first status that the workflow counts as done.
+    """
+
+    tracker: Literal["roundup", "jira"] = "roundup"
+    project: str | None = Field(None, pattern=r"^[A-Z][A-Z0-9_]{1,99}$", validate_default=True)
+    issue_type: str = Field("Bug", min_length=1, max_length=60)
+    closed_status: str | None = Field(None, min_length=1, max_length=60)
+
+    @field_validator("project")
+    @classmethod
+    def _needed_in_jira(cls, project: str | None, info: ValidationInfo) -> str | None:
+        if project is None and info.data.get("tracker") == "jira":
+            raise ValueError("is missing; name the Jira project that tickets are made in, such as OPS")
+        return project
+
+
+class ResponsePolicy(_Policy):
+    """What follows a finding: how far apart rollbacks are, how long one may take, where tickets are kept.
+
+    Within ``cool_down`` after a rollback of the same service no other is asked for without a person's Yes.
+    """
+
+    cool_down: Duration = timedelta(hours=1)
+    rollback_within: Duration = timedelta(minutes=30)
+    tickets: TicketPolicy = TicketPolicy()
+
+
 class DashboardsPolicy(_Policy):
     """Where dashboards go; files are written to ``provisioning_directory`` where there is no Grafana API."""
 
@@ -183,4 +214,5 @@ class Policies(_Policy):
     baseline: BaselinePolicy = BaselinePolicy()
     watch: WatchPolicy = WatchPolicy()
     judge: JudgePolicy = JudgePolicy()
+    response: ResponsePolicy = ResponsePolicy()
     dashboards: DashboardsPolicy = DashboardsPolicy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,3 +24,14 @@ class Incident(NamedTuple):
     service: str | None
     opened_at: datetime
     closed_at: datetime | None
+
+
+def named_service(title: str, services: Iterable[str]) -> str | None:
+    """Return the first of ``services`` that ``title`` names as a word of its own, or None."""
+    named = (one for one in services if re.search(rf"(?<![\w-]){re.escape(one)}(?![\w-])", title))
+    return next(named, None)
+
+
+def one_line(text: str, most: int) -> str:
+    """Return ``text`` as a title: on one line, at most so many characters."""
+    return " ".join(text.split())[:most]

@@ -15,6 +15,8 @@ from release_watch.transport import Answer, Transport
 
 BACKEND = "Release orchestrator"
 NOT_FOUND = 404
+PASSING = frozenset({408, 425, 429})
+"""Answers of a server that is busy; it may take the same request later."""
 
 
 class RollbackRefusedError(ReleaseWatchError):
@@ -52,25 +54,33 @@ class RollbackTicket(BaseModel):
 def request_rollback(orchestrator: Transport, release: Release, reason: str) -> RollbackTicket:
     """Ask the orchestrator to roll the release back, and return its ticket.
 
-    The release's id is the idempotency key: asked again, also after a crash, it answers with the same
-    rollback.
+    The release's id is the idempotency key: asked again, after an answer that was lost or a crash, the
+    orchestrator answers with the same rollback.
 
     Raises:
         RollbackRefusedError: with the orchestrator's words; asking again will not help.
-        BackendError: if it does not answer.
+        BackendError: if it does not answer, or is too busy to.
     """
     answer = orchestrator.request(
         "POST",
         _path(release),
         json={"release_id": release.release_id, "version": release.version, "reason": reason},
-        headers={"Idempotency-Key": release.release_id},
+        headers={"Idempotency-Key": idempotency_key(release)},
     )
+    if answer.status in PASSING or answer.status >= 500:
+        words = f"{orchestrator.base_url}{_path(release)} answered {answer.status}"
+        raise BackendError(BACKEND, words, status=answer.status)
     if answer.status >= 400:
         raise RollbackRefusedError(
             f"The orchestrator refused to roll back deployment {release.deployment_id} "
             f"({answer.status}: {_words(answer)}); roll back by hand or ask its owner"
         )
     return _ticket(orchestrator, answer)
+
+
+def idempotency_key(release: Release) -> str:
+    """Return the key under which a release is rolled back: once, whoever asks and however often."""
+    return release.release_id
 
 
 def rollback_status(orchestrator: Transport, release: Release) -> RollbackTicket | None:

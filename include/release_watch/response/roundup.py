@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 from release_watch.clock import now
 from release_watch.errors import BackendError
-from release_watch.response.incidents import Incident, TicketRef
+from release_watch.response.attachments import Attachment, uploads_of
+from release_watch.response.incidents import Incident, TicketRef, named_service, one_line
 from release_watch.transport import Answer, Transport
 
 BACKEND = "Roundup"
 CLOSED = "resolved"
 CLOSED_STATES = frozenset({"resolved", "done-cbb"})
+REOPENED = "in-progress"
 CONFLICT = 412
 ATTEMPTS = 3
 _TIME = "%Y-%m-%d.%H:%M:%S"
@@ -48,7 +50,7 @@ class Roundup:
         if found := self._find(key):
             return found
         link = self._data("POST", "/rest/data/issue/@poe", json={"lifetime": "600"})["link"]
-        issue = {"title": f"{_one_line(title)} {_marker(key)}", "messages": [self._message(body)]}
+        issue = {"title": f"{one_line(title, 200)} {_marker(key)}", "messages": [self._message(body)]}
         answer = self._send(
             "POST", _path_of(link), json=issue, headers={"Idempotency-Key": link.rpartition("/")[2]}
         )
@@ -65,7 +67,7 @@ class Roundup:
         Raises:
             BackendError: if the tracker does not answer, or refuses.
         """
-        self._annotate(ticket, note, close=False)
+        self._annotate(ticket, note)
 
     def close(self, ticket: TicketRef, note: str) -> None:
         """Close the ticket with a note; a closed one stays as it is.
@@ -73,7 +75,44 @@ class Roundup:
         Raises:
             BackendError: if the tracker does not answer, or refuses.
         """
-        self._annotate(ticket, note, close=True)
+        self._annotate(ticket, note, status=CLOSED, unless_closed=True)
+
+    def reopen(self, ticket: TicketRef, note: str) -> None:
+        """Open a closed ticket again with a note; an open one gets the note only.
+
+        Raises:
+            BackendError: if the tracker does not answer, or refuses.
+        """
+        self._annotate(ticket, note, status=REOPENED)
+
+    def attach(self, ticket: TicketRef, attachment: Attachment) -> bool:
+        """Attach a file, unless the ticket has one of that name; False where files cannot be sent.
+
+        Raises:
+            BackendError: if the tracker does not answer, or refuses.
+        """
+        uploads = uploads_of(self._transport)
+        if uploads is None:
+            return False
+        issue = self._issue(ticket)
+        known = [entry["id"] for entry in issue["attributes"].get("files", [])]
+        names = (
+            self._data("GET", f"/rest/data/file/{one}", params={"@fields": "name"})["attributes"]
+            for one in known
+        )
+        if any(file.get("name") == attachment.name for file in names):
+            return True
+        fields = {"name": attachment.name, "type": attachment.media_type}
+        sent = uploads.upload(
+            "/rest/data/file", "content", attachment, fields=fields, headers=dict(self._headers)
+        )
+        if sent.status >= 400:
+            raise self._refused(f"the file {attachment.name}", sent)
+        change = {"files": [*known, str(sent.body["data"]["id"])], "@etag": issue["@etag"]}
+        answer = self._send("PATCH", self._path(ticket), json=change, headers={"If-Match": issue["@etag"]})
+        if answer.status >= 400:
+            raise self._refused(f"a file for ticket {ticket.id}", answer)
+        return True
 
     def incidents(self, since: datetime, services: Iterable[str]) -> list[Incident]:
         """Return the tickets opened since then whose title names one of the services, oldest first.
@@ -97,15 +136,12 @@ class Roundup:
 
     def _incident(self, entry: Mapping[str, Any], services: Iterable[str]) -> Incident:
         ref, title = self._ref(entry["id"]), str(entry["title"])
-        named = (
-            service for service in services if re.search(rf"(?<![\w-]){re.escape(service)}(?![\w-])", title)
-        )
         closed = (entry.get("status") or {}).get("name") in CLOSED_STATES
         return Incident(
             id=ref.id,
             url=ref.url,
             title=title,
-            service=next(named, None),
+            service=named_service(title, services),
             opened_at=_moment(entry["creation"]),
             closed_at=_moment(entry["activity"]) if closed else None,
         )
@@ -120,27 +156,37 @@ class Roundup:
         ids = [entry["id"] for entry in found["collection"] if str(entry["title"]).endswith(_marker(key))]
         return self._ref(min(ids, key=int)) if ids else None
 
-    def _annotate(self, ticket: TicketRef, note: str, *, close: bool) -> None:
-        path = f"/rest/data/issue/{ticket.id}"
+    def _annotate(
+        self, ticket: TicketRef, note: str, *, status: str | None = None, unless_closed: bool = False
+    ) -> None:
         message: str | None = None
         answer = Answer(CONFLICT, "never sent")
         for _ in range(ATTEMPTS):
-            issue = self._data("GET", path, params={"@verbose": "2"})
+            issue = self._issue(ticket)
             closed = ((issue["attributes"].get("status") or {}).get("name")) in CLOSED_STATES
-            if closed and close:
+            if closed and unless_closed:
                 return
             message = message or self._message(note)
             change: dict[str, Any] = {
                 "messages": [*(entry["id"] for entry in issue["attributes"]["messages"]), message],
                 "@etag": issue["@etag"],
             }
-            if close or closed:
-                change["status"] = CLOSED  # else a note reopens it
-            answer = self._send("PATCH", path, json=change, headers={"If-Match": issue["@etag"]})
+            if status == CLOSED or closed:
+                change["status"] = status or CLOSED  # else a note reopens it
+            answer = self._send(
+                "PATCH", self._path(ticket), json=change, headers={"If-Match": issue["@etag"]}
+            )
             if answer.status != CONFLICT:
                 break
         if answer.status >= 400:
             raise self._refused(f"a change of ticket {ticket.id}", answer)
+
+    def _issue(self, ticket: TicketRef) -> Any:
+        return self._data("GET", self._path(ticket), params={"@verbose": "2"})
+
+    @staticmethod
+    def _path(ticket: TicketRef) -> str:
+        return f"/rest/data/issue/{ticket.id}"
 
     def _message(self, text: str) -> str:
         """Return the id of a new message. Roundup wants its author named, and we know only our password."""
@@ -182,10 +228,6 @@ class Roundup:
 
 def _marker(key: str) -> str:
     return f"[rw:{key}]"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())[:200]
 
 
 def _path_of(link: str) -> str:

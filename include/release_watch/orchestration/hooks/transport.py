@@ -14,6 +14,7 @@ from requests import RequestException, Response
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from release_watch.errors import BackendError, NotConfiguredError
+from release_watch.response.attachments import Attachment
 from release_watch.transport import Answer
 
 REQUEST_OPTIONS = ("verify", "cert", "proxies", "timeout", "allow_redirects", "max_redirects", "trust_env")
@@ -143,6 +144,37 @@ class ConnectionTransport:
                 self._connection.conn_id, f"{method} {self._base_url}{path}: {cause}"
             ) from cause
 
+    def upload(
+        self,
+        path: str,
+        part: str,
+        attachment: Attachment,
+        *,
+        fields: Mapping[str, str],
+        headers: Mapping[str, str],
+    ) -> Answer:
+        """POST one file as the ``part`` of a multipart form beside ``fields``; never repeated.
+
+        Raises:
+            BackendError: if the server cannot be reached.
+        """
+        hook = ServerHook("POST", self._connection)
+        try:
+            response: Response = hook.run(
+                endpoint=path,
+                data=dict(fields),
+                headers=dict(headers),
+                files={part: (attachment.name, attachment.content, attachment.media_type)},
+                extra_options=self._options(),
+            )
+        except RequestException as error:
+            raise BackendError(self._connection.conn_id, f"POST {self._base_url}{path}: {error}") from error
+        return Answer(response.status_code, _body(response))
+
+    def _options(self) -> dict[str, Any]:
+        timeout = self._connection.extra_dejson.get("timeout", DEFAULT_TIMEOUT_SECONDS)
+        return {"check_response": False, "timeout": timeout}
+
     def _send(
         self,
         method: str,
@@ -157,10 +189,7 @@ class ConnectionTransport:
             data=dict(params) if params and method in ("GET", "HEAD") else None,
             headers=dict(headers or {}),
             json=json,
-            extra_options={
-                "check_response": False,
-                "timeout": self._connection.extra_dejson.get("timeout", DEFAULT_TIMEOUT_SECONDS),
-            },
+            extra_options=self._options(),
         )
         if response.status_code >= 500:
             raise _ServerError(f"answered {response.status_code}: {response.text[:200]}")

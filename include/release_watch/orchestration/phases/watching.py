@@ -13,12 +13,12 @@ from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.outlets import BASELINE_ESTABLISHED
 from release_watch.orchestration.sensors.rollback import RollbackSensor
 from release_watch.orchestration.sensors.window import BaselineWindowSensor
+from release_watch.orchestration.steps.rolling_back import roll_back
 from release_watch.orchestration.steps.watching import (
     RESULTS,
     choose_after_question,
     choose_response,
     establish_baseline,
-    roll_back,
 )
 
 if TYPE_CHECKING:

@@ -9,71 +9,87 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseSensorOperator
 
 from release_watch.clock import in_words, now
-from release_watch.errors import BackendError
-from release_watch.orchestration.run import ProtocolRun, log
-from release_watch.orchestration.steps.watching import ROLLBACK, rollback_reason
+from release_watch.orchestration.run import ProtocolRun
+from release_watch.orchestration.steps.rolling_back import ROLLBACK_RECORD, add_to_tickets, advance
 from release_watch.verdict import ExitState
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.exceptions import AirflowFailException
 
-    from release_watch.response.rollback import RollbackTicket
+    from release_watch.response.rollback_record import RollbackRecord
 
 LOOK_EVERY = timedelta(seconds=5)
-PATIENCE = timedelta(minutes=30)
 
 
 class RollbackSensor(BaseSensorOperator):
-    """Follows the rollback that was asked for; however it ends, it ends the run."""
+    """Follows the rollback that was decided on; however it ends, it ends the run.
+
+    One that a guard held back, or that the orchestrator did not answer, is asked for again with the same key
+    until ``response.rollback_within`` of the policies is over.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(mode="poke", **kwargs)
 
     def execute(self, context: Context) -> None:
-        """Look at the rollback, and look again until it has ended."""
+        """Take the rollback a step on, and look again until it has ended."""
         run = ProtocolRun.of(context)
-        deadline = run.moment_once("rollback-deadline", now() + PATIENCE)
-        ticket = self._ticket(run)
-        if ticket.finished:
-            raise self._ended(run, ticket)
+        patience = run.config.policies.response.rollback_within
+        deadline = run.moment_once("rollback-deadline", now() + patience)
+        record = advance(run)
+        if record.stage.final:
+            raise self._ended(run, record)
         if now() >= deadline:
-            raise run.halt(
-                ExitState.ABORTED,
-                f"rollback {ticket.rollback_id} is not over after {in_words(PATIENCE)}",
-                next_steps=("Look at the release orchestrator and roll back by hand if it hangs.",),
-            )
+            raise self._given_up(run, record, patience)
         self.defer(trigger=DateTimeTrigger(moment=now() + LOOK_EVERY), method_name="look_again")
 
     def look_again(self, context: Context, event: Any = None) -> None:  # noqa: ARG002 - the trigger's moment
         """Resume after a pause."""
         self.execute(context)
 
-    def _ticket(self, run: ProtocolRun) -> RollbackTicket:
-        from release_watch.response.rollback import RollbackTicket, rollback_status
+    def _ended(self, run: ProtocolRun, record: RollbackRecord) -> AirflowFailException:
+        from release_watch.response.rollback_record import Stage
 
-        known = run.store.read_model(ROLLBACK, RollbackTicket)
-        try:
-            ticket = rollback_status(run.backends.orchestrator(), run.release) or known
-        except BackendError as error:
-            log.warning("The rollback's status is not known: %s", error)
-            return known
-        run.store.write_json(ROLLBACK, ticket)
-        return ticket
-
-    def _ended(self, run: ProtocolRun, ticket: RollbackTicket) -> AirflowFailException:
-        from release_watch.response.rollback import RollbackStatus
-
-        reason = rollback_reason(run)
-        run.record("rollback ended", status=ticket.status, rollback_id=ticket.rollback_id)
-        if ticket.status is RollbackStatus.SUCCEEDED:
-            return run.halt(
-                ExitState.ROLLED_BACK,
-                f"rolled back from {ticket.from_version} to {ticket.to_version}: {reason}",
-                next_steps=("Mend the release and deploy it again; monitoring is then established afresh.",),
+        last = record.events[-1].what if record.events else "no detail given"
+        if record.stage is Stage.SUCCEEDED and record.rollback is not None:
+            ticket = record.rollback
+            reason = f"rolled back from {ticket.from_version} to {ticket.to_version}: {record.reason}"
+            exit_state = ExitState.ROLLED_BACK
+            next_step = "Mend the release and deploy it again; monitoring is then established afresh."
+        elif record.rollback is not None:
+            detail = record.rollback.detail or "no detail given"
+            reason = f"rollback {record.rollback.rollback_id} failed ({detail}): {record.reason}"
+            exit_state = ExitState.ABORTED
+            next_step = "Roll back by hand now and tell the Operations Lead."
+        else:
+            reason = f"the rollback was not asked for or refused ({last}): {record.reason}"
+            exit_state = ExitState.ABORTED
+            next_step = (
+                "Look at the release orchestrator now, and roll back by hand if the release still runs."
             )
-        return run.halt(
-            ExitState.ABORTED,
-            f"rollback {ticket.rollback_id} failed ({ticket.detail or 'no detail given'}): {reason}",
-            next_steps=("Roll back by hand now and tell the Operations Lead.",),
+        return self._halt(run, record, exit_state, reason, next_step)
+
+    def _given_up(
+        self, run: ProtocolRun, record: RollbackRecord, patience: timedelta
+    ) -> AirflowFailException:
+        last = record.events[-1].what if record.events else "no answer"
+        reason = f"the rollback is not over after {in_words(patience)} ({last})"
+        if record.rollback is not None:
+            reason = f"rollback {record.rollback.rollback_id} is not over after {in_words(patience)}"
+        next_step = "Look at the release orchestrator and roll back by hand if it hangs."
+        return self._halt(run, record, ExitState.ABORTED, reason, next_step)
+
+    def _halt(
+        self, run: ProtocolRun, record: RollbackRecord, exit_state: ExitState, reason: str, next_step: str
+    ) -> AirflowFailException:
+        evidence = run.store.digest(ROLLBACK_RECORD)
+        run.record(
+            "rollback ended",
+            stage=record.stage,
+            rollback_id=record.rollback.rollback_id if record.rollback else None,
+            uri=evidence.uri,
+            sha256=evidence.sha256,
         )
+        add_to_tickets(run, f"{exit_state}: {reason}\n\nEvidence: {evidence.uri}\nNext: {next_step}")
+        return run.halt(exit_state, reason, next_steps=(next_step, f"Evidence: {evidence.uri}"))

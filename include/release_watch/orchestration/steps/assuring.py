@@ -89,7 +89,7 @@ def correlate_incidents(run: ProtocolRun) -> str:
 def correlated(run: ProtocolRun) -> Correlation:
     """Return how the alerts of these services matched incidents over the last days."""
     from release_watch.assurance.correlation import alert_intervals, correlate
-    from release_watch.response.roundup import Roundup
+    from release_watch.orchestration.steps.escalation import tracker
 
     end = now()
     window: tuple[datetime, datetime] = (end - HISTORY, end)
@@ -97,7 +97,7 @@ def correlated(run: ProtocolRun) -> Correlation:
         run.backends.metrics(), window, run.release.services, environment=run.release.environment
     )
     try:
-        incidents = Roundup(run.backends.tickets()).incidents(window[0], run.release.services)
+        incidents = tracker(run).incidents(window[0], run.release.services)
     except ReleaseWatchError as error:
         log.warning("No incident history: %s", error)
         return correlate(alerts, None, window=window, problem=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from release_watch import texts
@@ -13,7 +14,10 @@ from release_watch.orchestration.steps.decisions import last_decision
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import Finding
+    from release_watch.response.attachments import Attachment
+    from release_watch.response.finding_tickets import FindingTicket
     from release_watch.response.policy import Response
+    from release_watch.response.tickets import Tickets
 
 ROLES = {
     1: ("operations-lead", "technical-lead"),
@@ -22,6 +26,12 @@ ROLES = {
     4: ("sre", "operations-lead", "technical-lead"),
 }
 """Who can mend what a gate found, by gate."""
+
+ALARMED = ("oncall", "operations-lead", "technical-lead")
+"""Who is told of findings, beside their owners where those are roles of oncall.yaml."""
+
+FINDING_TICKETS = "records/finding-tickets.json"
+PLOTS = "plots/"
 
 
 def escalate_gate(number: int, run: ProtocolRun) -> str:
@@ -59,32 +69,114 @@ def error_lines(number: int, run: ProtocolRun) -> list[str]:
 
 
 def escalate_findings(run: ProtocolRun, findings: tuple[Finding, ...], response: Response) -> None:
-    """Tell the person on call and the leads about each open finding once, and file a ticket."""
+    """Bring tickets in line with the findings, and tell people of each that calls for action.
+
+    They are told once, and again if it became graver. Call it after every review, also one without a grave
+    finding: a finding that is over closes its ticket.
+    """
+    from release_watch.response.escalation import error_line, notice, subject
+
+    tickets = keep_finding_tickets(run, findings)
+    told = run.kept("escalated-")
     concerned = [finding for finding in findings if finding.finding_id in response.findings]
-    seen = run.kept("escalated-")
-    new = [finding for finding in concerned if f"escalated-{finding.finding_id}" not in seen]
+    new = [finding for finding in concerned if _escalation(finding) not in told]
     if not new:
         return
-    subject = f"{len(new)} findings since release {run.release.release_id} in {run.release.environment}"
-    text = "\n".join(f"- [{f.severity}] {f.service} {f.metric}: {f.reason}" for f in new)
-    log.error("[ERROR] %s\n%s\nResponse: %s", subject, text, response.action)
-    for role in ("oncall", "operations-lead", "technical-lead"):
-        tell(run, role, subject, text)
-    file_ticket(run, "findings", subject, text)
     for finding in new:
-        run.once(f"escalated-{finding.finding_id}", {"at": rfc3339(now()), "response": response.action.value})
+        log.error(error_line(finding, run.release))
+    log.error("Response: %s (%s)", response.action, "; ".join(response.reasons))
+    if run.release.shadow:
+        log.info("Shadow mode: nobody is told, no ticket is made")
+    plots = {f.finding_id: plot.uri for f in new if (plot := plot_of(run, f))}
+    urls = {finding_id: ticket.url for finding_id, ticket in tickets.items()}
+    text = notice(new, run.release, response, tickets=urls, plots=plots)
+    owners = tuple(owner for owner in response.owners if owner in run.config.oncall.roles)
+    for role in dict.fromkeys((*ALARMED, *owners)):
+        tell(run, role, subject(new, run.release), text)
+    for finding in new:
+        done = {"at": rfc3339(now()), "response": response.action.value}
+        run.once(_escalation(finding), done)
+
+
+def _escalation(finding: Finding) -> str:
+    return f"escalated-{finding.severity}-{finding.finding_id}"
+
+
+def keep_finding_tickets(run: ProtocolRun, findings: tuple[Finding, ...]) -> dict[str, FindingTicket]:
+    """Bring the tracker in line with the findings; return the tickets by finding id.
+
+    A tracker that is away stops nothing: the next review tries again.
+    """
+    from release_watch.response.finding_tickets import keep_tickets
+
+    known = finding_tickets(run)
+    if run.release.shadow:
+        return known
+    try:
+        for ticket in keep_tickets(tracker(run), run.release, findings, known, lambda f: plot_of(run, f)):
+            known[ticket.finding_id] = ticket
+            run.store.write_json(
+                FINDING_TICKETS, {"tickets": [t.model_dump(mode="json") for t in known.values()]}
+            )
+            title = f"{ticket.severity} finding {ticket.finding_id}"
+            run.once(f"ticket-{ticket.finding_id}", {"reference": ticket.url, "title": title})
+            state = "closed" if ticket.closed else "open"
+            log.info("Ticket %s of %s is %s", ticket.url, ticket.finding_id, state)
+            run.record(
+                "finding ticket",
+                f"finding-ticket-{ticket.finding_id}-{now():%Y%m%dT%H%M%S%f}",
+                reference=ticket.url,
+                finding=ticket.finding_id,
+                severity=ticket.severity,
+                state=state,
+            )
+    except ReleaseWatchError as error:
+        log.warning("The tickets are not in line with the findings: %s", error)
+        run.record("no ticket was filed", "finding-tickets", reason=str(error))
+    return known
+
+
+def finding_tickets(run: ProtocolRun) -> dict[str, FindingTicket]:
+    """Return the tickets of this release's findings so far, by finding id."""
+    from release_watch.response.finding_tickets import FindingTicket
+
+    if not run.store.exists(FINDING_TICKETS):
+        return {}
+    kept = json.loads(run.store.read_bytes(FINDING_TICKETS))["tickets"]
+    return {one["finding_id"]: FindingTicket.model_validate(one) for one in kept}
+
+
+def plot_of(run: ProtocolRun, finding: Finding) -> Attachment | None:
+    """Return the plot of a finding, ``plots/<finding id>.png`` or ``.svg`` in the store, if there is one."""
+    from release_watch.response.attachments import Attachment
+
+    for ending, media_type in (("png", "image/png"), ("svg", "image/svg+xml")):
+        name = f"{PLOTS}{finding.finding_id}.{ending}"
+        if run.store.exists(name):
+            content = run.store.read_bytes(name)
+            return Attachment(f"{finding.finding_id}.{ending}", media_type, content, run.store.uri_of(name))
+    return None
+
+
+def tracker(run: ProtocolRun) -> Tickets:
+    """Return the ticket tracker that the policies name, behind the connection ``tickets_default``.
+
+    Raises:
+        NotConfiguredError: if there is no such connection.
+    """
+    from release_watch.response.tickets import tickets_of
+
+    return tickets_of(run.backends.tickets(), run.config.policies.response.tickets)
 
 
 def file_ticket(run: ProtocolRun, topic: str, title: str, text: str) -> str:
     """File one ticket per run and topic and return its reference; a tracker that is away stops nothing."""
-    from release_watch.response.roundup import Roundup
-
     if run.release.shadow:
         log.info("Shadow mode: would have filed the ticket %r", title)
         return "shadow"
     key = f"{run.release.environment}-{run.release.release_id}-{topic}"
     try:
-        reference = Roundup(run.backends.tickets()).create_once(key, title, text)
+        reference = tracker(run).create_once(key, title, text)
     except ReleaseWatchError as error:
         log.warning("No ticket was filed: %s", error)
         run.record("no ticket was filed", f"ticket-{topic}", reason=str(error))

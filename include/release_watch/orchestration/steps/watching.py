@@ -16,14 +16,13 @@ from release_watch.orchestration.steps.activation import (
 from release_watch.orchestration.steps.answers import granted
 from release_watch.orchestration.steps.escalation import escalate_findings
 from release_watch.orchestration.steps.instrumentation import BASELINE, REFERENCE, captured_baseline
+from release_watch.orchestration.steps.rolling_back import planned_response
 from release_watch.verdict import Objective, Verdict, worst
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import Finding, MonitoringResults, Review
-    from release_watch.response.policy import Response
 
 RESULTS = "monitoring-results.json"
-ROLLBACK = "records/rollback.json"
 RELEASE_BASELINE = "records/release-baseline.json"
 BASELINE_RULES = "records/baseline-rules.yaml"
 
@@ -78,8 +77,7 @@ def review_release(run: ProtocolRun, window: Span) -> Outcome:
     _log_review(looked, findings)
     run.record("review", f"review-{looked.number}", verdict=looked.verdict, reviewed_at=rfc3339(moment))
     response = planned_response(run, findings)
-    if response.action is not Action.NONE:
-        escalate_findings(run, findings, response)
+    escalate_findings(run, findings, response)
     return Outcome(
         looked.verdict,
         response.action in (Action.ASK, Action.ROLL_BACK),
@@ -142,18 +140,6 @@ def _log_review(review: Review, findings: tuple[Finding, ...]) -> None:
         )
 
 
-def planned_response(run: ProtocolRun, findings: tuple[Finding, ...]) -> Response:
-    """Return what the policies demand for the findings."""
-    from release_watch.response.policy import respond
-
-    return respond(
-        findings,
-        run.release,
-        run.services,
-        rollback_asked_for=run.store.exists("records/approval-ask_rollback.json"),
-    )
-
-
 def extensions(run: ProtocolRun) -> int:
     """Return how often the window was extended."""
     return len(run.kept("extension-"))
@@ -202,26 +188,6 @@ def choose_response(run: ProtocolRun) -> str:
 def choose_after_question(run: ProtocolRun) -> str:
     """Return which way the question about a rollback leads."""
     return "roll_back" if granted(run, "ask_rollback")[0] and not run.release.shadow else "keep_watching"
-
-
-def roll_back(run: ProtocolRun) -> str:
-    """Ask the release orchestrator for a rollback; asked again, it answers with the same one."""
-    from release_watch.response.rollback import request_rollback
-
-    reason = rollback_reason(run)
-    ticket = request_rollback(run.backends.orchestrator(), run.release, reason)
-    log.warning("Rollback %s requested: %s", ticket.rollback_id, reason)
-    run.record("rollback requested", rollback_id=ticket.rollback_id, reason=reason)
-    return run.store.write_json(ROLLBACK, ticket).uri
-
-
-def rollback_reason(run: ProtocolRun) -> str:
-    """Return why the release is rolled back: its open critical findings."""
-    from release_watch.artifacts.models import Severity
-    from release_watch.response.findings import open_findings
-
-    critical = [f for f in open_findings(_current(run).findings) if f.severity is Severity.CRITICAL]
-    return "; ".join(f"{f.service} {f.metric}: {f.reason}" for f in critical)
 
 
 def baseline_rule_set(run: ProtocolRun) -> str:

@@ -11,7 +11,7 @@ from release_watch.cdevents.events import Kind, ServiceEvent
 from release_watch.clock import now, rfc3339
 from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun
-from release_watch.orchestration.steps.watching import ROLLBACK, rollback_reason
+from release_watch.orchestration.steps.rolling_back import ROLLBACK, rollback_reason
 from release_watch.orchestration.storage import artifact_root, store_for
 from release_watch.orchestration.web.event_receipts import EventReceipt, EventReceipts, Outcome
 from release_watch.orchestration.web.runs import (
