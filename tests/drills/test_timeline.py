@@ -4,7 +4,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from release_watch.artifacts.models import AlertTestResults, HopHistory
@@ -203,6 +203,7 @@ SECONDS = st.floats(-2.0, 5000.0, allow_nan=False)
     st.floats(1.0, 3600.0),
     st.sampled_from(["page", "ticket"]),
 )
+@example({"fired": 2.2250738585072014e-308}, Verdict.GO, 1.0, "page")
 def test_a_passage_covers_all_that_was_seen(
     seen: Any, verdict: Verdict, target: float, severity: str
 ) -> None:

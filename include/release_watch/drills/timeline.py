@@ -173,4 +173,5 @@ def _written(row: _Row, end: float) -> list[str]:
 
 
 def _cell(seconds: float, end: float) -> int:
-    return min(CELLS - 1, max(0, int(seconds / end * CELLS))) if end > 0 else 0
+    share = min(1.0, max(0.0, seconds / end)) if end > 0 else 0.0
+    return min(CELLS - 1, int(share * CELLS))
