@@ -204,6 +204,7 @@ SECONDS = st.floats(-2.0, 5000.0, allow_nan=False)
     st.sampled_from(["page", "ticket"]),
 )
 @example({"fired": 2.2250738585072014e-308}, Verdict.GO, 1.0, "page")
+@example({"fired": 2.0, "accepted": 0.0, "delivered": 0.0}, Verdict.NO_GO, 1.0, "page")
 def test_a_passage_covers_all_that_was_seen(
     seen: Any, verdict: Verdict, target: float, severity: str
 ) -> None:

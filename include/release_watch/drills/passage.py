@@ -70,7 +70,8 @@ def passage_of(drill: DrillResult) -> Passage:
     came = next((segment for segment in seen if segment.hop == failing), None)
     if came is None:
         before = [segment.end for segment in seen if HOPS.index(segment.hop) < HOPS.index(failing)]
-        came = Segment(failing, max(before, default=0.0), _given_up(failing, target, end), None)
+        awaited = max(before, default=0.0)  # it may have been late already when it could first come
+        came = Segment(failing, awaited, max(awaited, _given_up(failing, target, end)), None)
         kept = tuple(
             part._replace(start=max(part.start, min(came.end, part.end))) if part.hop == "resolved" else part
             for part in kept
