@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from release_watch.baseline.metrics import metric_specs
-from release_watch.baseline.review import review
+from release_watch.baseline.review import beyond_release, review
 from release_watch.catalog.models import Service
 from release_watch.catalog.policies import Policies
+from release_watch.errors import BackendError
 from release_watch.release import Release
 from release_watch.verdict import Verdict
 from tests.baseline.conftest import DEPLOYED, STEP
@@ -60,7 +61,7 @@ class Watched:
         return FakeBackends(FakeMetrics({spec.query: self.after[spec.key] for spec in specs}, down=down))
 
     def look(self, number: int, at: datetime, *, down: bool = False) -> tuple[Verdict, dict[str, Verdict]]:
-        looked, _ = review(
+        looked, _, _ = review(
             number,
             self.release,
             [self.service],
@@ -158,3 +159,128 @@ def test_a_server_that_does_not_answer_is_an_error(watched: Watched) -> None:
 
     assert verdict is Verdict.ERROR
     assert set(metrics.values()) == {Verdict.ERROR}
+
+
+def test_the_samples_that_were_judged_come_along(watched: Watched) -> None:
+    found = review(
+        1,
+        watched.release,
+        [watched.service],
+        watched.backends(),  # type: ignore[arg-type]
+        watched.reference,
+        watched.policies,
+        DEPLOYED + timedelta(seconds=60),
+    )
+
+    judged = {one.spec.key: one for one in found.judgement.judgements}
+    assert found.samples.keys() == judged.keys()
+    assert all(len(found.samples[key]) == one.samples for key, one in judged.items())
+
+
+class Refusing(FakeMetrics):
+    """Refuses one query for good, and every query that is not known, as one for many metrics."""
+
+    refused = "up"
+
+    def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> pd.DataFrame:
+        if query == self.refused or query not in self.answers:
+            raise BackendError("Prometheus", "answered 400: no", status=400)
+        return super().range(query, start, end, step)
+
+
+def test_a_metric_whose_query_is_refused_costs_no_other(watched: Watched) -> None:
+    metrics = Refusing(watched.backends().metrics().answers)
+    metrics.refused = "sum(rate(shop_orders_total[1m]))"
+
+    found = review(
+        1,
+        watched.release,
+        [watched.service],
+        FakeBackends(metrics),  # type: ignore[arg-type]
+        watched.reference,
+        watched.policies,
+        DEPLOYED + timedelta(seconds=120),
+    )
+
+    verdicts = {one.spec.metric: one.verdict for one in found.judgement.judgements}
+    assert {metric for metric, verdict in verdicts.items() if verdict is Verdict.ERROR} == {"orders"}
+
+
+def test_the_metrics_of_two_services_are_asked_for_together(watched: Watched) -> None:
+    backends = watched.backends()
+    signals = watched.service.signals
+    assert signals.metrics is not None
+    other = watched.service.model_copy(
+        update={
+            "name": "payments",
+            "business_metrics": (),
+            "signals": signals.model_copy(
+                update={"metrics": signals.metrics.model_copy(update={"selector": 'job="shop/payments"'})}
+            ),
+        }
+    )
+
+    at = DEPLOYED + timedelta(seconds=60)
+    review(1, watched.release, [watched.service, other], backends, {}, watched.policies, at)  # type: ignore[arg-type]
+
+    both = [query for query, *_ in backends.metrics().asked if "shop/checkout|shop/payments" in query]
+    assert len(both) >= 3
+
+
+class TwoServers:
+    """The metrics of the catalogue are on a server of their own."""
+
+    def __init__(self, own: FakeMetrics, other: FakeMetrics) -> None:
+        self._own, self._other = own, other
+
+    def metrics(self, service: Service) -> FakeMetrics:
+        return self._other if service.name == "catalogue" else self._own
+
+
+@pytest.mark.parametrize("down", [True, False], ids=["catalogue-down", "catalogue-fine"])
+def test_a_service_one_hop_down_is_checked_before_blame(watched: Watched, down: bool) -> None:
+    watched.change("error_ratio", lambda values: np.full_like(values, 0.3))
+    catalogue = watched.service.model_copy(
+        update={
+            "name": "catalogue",
+            "signals": watched.service.signals.model_copy(update={"metrics": None}),
+            "business_metrics": (),
+        }
+    )
+    (probe,) = metric_specs([catalogue], step=STEP)
+    probed = watched.after["checkout", "availability"] * (0.0 if down else 1.0)
+    calling = watched.service.model_copy(update={"dependencies": ("catalogue",)})
+
+    found = review(
+        1,
+        watched.release,
+        [calling],
+        TwoServers(watched.backends().metrics(), FakeMetrics({probe.query: probed})),  # type: ignore[arg-type]
+        {**watched.reference, probe.key: watched.reference["checkout", "availability"]},
+        watched.policies,
+        DEPLOYED + timedelta(seconds=60),
+        called=beyond_release([calling], [calling, catalogue]),
+    )
+
+    assert found.judgement.explained == ({"checkout": "catalogue"} if down else {})
+
+
+@pytest.mark.parametrize("away", [True, False], ids=["away", "without-data"])
+def test_what_cannot_be_told_of_a_called_service_is_no_matter_of_the_release(
+    watched: Watched, away: bool
+) -> None:
+    called = watched.service.model_copy(update={"name": "catalogue", "business_metrics": ()})
+
+    found = review(
+        1,
+        watched.release,
+        [watched.service],
+        TwoServers(watched.backends().metrics(), FakeMetrics({}, down=away)),  # type: ignore[arg-type]
+        watched.reference,
+        watched.policies,
+        DEPLOYED + timedelta(seconds=60),
+        called=[called],
+    )
+
+    assert found.review.verdict is Verdict.GO
+    assert {service for service, _ in found.samples} == {"checkout"}

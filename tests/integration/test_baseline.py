@@ -61,11 +61,9 @@ class Watched:
 
     def look(self, number: int) -> ReleaseJudgement:
         at = datetime.now(UTC)
-        looked, judgement = review(
-            number, self.release, self.services, self.backends, self.reference, self.policies, at
-        )
-        assert looked.verdict is judgement.verdict
-        return judgement
+        done = review(number, self.release, self.services, self.backends, self.reference, self.policies, at)
+        assert done.review.verdict is done.judgement.verdict
+        return done.judgement
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,19 @@ import argparse
 import json
 from pathlib import Path
 
-from release_watch.artifacts.models import PUBLISHED
+from release_watch.artifacts.models import PUBLISHED, Artifact
+from release_watch.assurance.scorecard import NAME as SCORECARD
+from release_watch.assurance.scorecard import Scorecard
+
+DOCUMENTED: dict[str, type[Artifact]] = {**PUBLISHED, SCORECARD: Scorecard}
+"""Every JSON artifact whose schema is published; those of ``assurance`` build on the artifacts."""
 
 
 def write_schemas(folder: Path) -> list[Path]:
     """Write one ``<artifact>.schema.json`` per JSON artifact and return the files."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, model in PUBLISHED.items():
+    for name, model in DOCUMENTED.items():
         path = folder / f"{name.removesuffix('.json')}.schema.json"
         schema = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",

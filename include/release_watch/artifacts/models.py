@@ -146,8 +146,21 @@ class NormalRange(_Part):
     high: float
 
 
+class ExcludedWindow(_Part):
+    """A span that no baseline is made of, and why; without ``service`` it holds for all of them."""
+
+    start: Timestamp
+    end: Timestamp
+    reason: str
+    service: str | None = None
+
+
 class MetricBaseline(_Part):
-    """The normal behaviour of one metric of one service; ``trend_per_hour`` is in its unit."""
+    """The normal behaviour of one metric of one service; ``trend_per_hour`` is in its unit.
+
+    ``verdict`` says whether the metric alone convinces, and ``reason`` why not. ``known_good`` is set where a
+    pinned baseline stands in for the window: whose it is, and since when.
+    """
 
     service: str
     metric: str
@@ -160,6 +173,19 @@ class MetricBaseline(_Part):
     samples: int
     completeness: float = Field(ge=0, le=1)
     query: str
+    lowest: float | None = None
+    highest: float | None = None
+    verdict: Verdict | None = None
+    reason: str | None = None
+    known_good: str | None = None
+
+
+class Sampling(_Part):
+    """How far apart samples were asked for, and the Parquet file written of them, with its SHA-256."""
+
+    step_seconds: float
+    sha256: str | None = None
+    file: str | None = None
 
 
 class BaselineMetrics(Artifact):
@@ -170,6 +196,9 @@ class BaselineMetrics(Artifact):
     verdict: Verdict
     reason: str
     metrics: tuple[MetricBaseline, ...]
+    sampling: Sampling | None = None
+    excluded: tuple[ExcludedWindow, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 # --- alert-test-results.json ------------------------------------------------------------------------
@@ -277,7 +306,10 @@ class FindingState(StrEnum):
 
 
 class Finding(_Part):
-    """Something that is worse than it was, or broken, since the release."""
+    """Something that is worse than it was, or broken, since the release.
+
+    ``plot`` is the URI of a picture of it, ``dashboard`` the address of the panels of its service.
+    """
 
     finding_id: str
     service: str
@@ -290,24 +322,60 @@ class Finding(_Part):
     evidence: tuple[Objective, ...]
     actions: tuple[str, ...] = ()
     owner: str | None = None
+    plot: str | None = None
+    dashboard: str | None = None
 
 
 class Review(_Part):
-    """One periodic look at the release."""
+    """One periodic look at the release.
+
+    ``woken_by`` are the signs that had it made early, ``unwatched`` says since when and why nothing could be
+    asked since the last one, and ``evidence`` where what it was judged by is stored.
+    """
 
     number: int
     at: Timestamp
     verdict: Verdict
     objectives: tuple[Objective, ...]
+    woken_by: tuple[str, ...] = ()
+    unwatched: str | None = None
+    evidence: str | None = None
+
+
+class MetricReading(_Part):
+    """One metric at the last review, in its unit: what it is, what is usual, and how that was told.
+
+    ``statistic`` is the judge's score: 1 at the limit, higher for worse. ``effect`` and its interval are
+    shares of the baseline's level, or differences where the metric is a ratio or the level is 0.
+    """
+
+    service: str
+    metric: str
+    unit: str
+    verdict: Verdict
+    state: str
+    reason: str
+    value: float | None = None
+    baseline: float | None = None
+    band: NormalRange | None = None
+    threshold: float | None = None
+    statistic: float = 0.0
+    effect: float | None = None
+    effect_interval: tuple[float, float] | None = None
+    samples: int = 0
+    baseline_samples: int = 0
+    query: str = ""
+    dashboard: str | None = None
 
 
 class MonitoringResults(Artifact):
-    """``monitoring-results.json``."""
+    """``monitoring-results.json``; ``metrics`` are those of the last review."""
 
     verdict: Verdict
     window: Window
     reviews: tuple[Review, ...]
     findings: tuple[Finding, ...]
+    metrics: tuple[MetricReading, ...] = ()
 
 
 # --- observability-schedule.json --------------------------------------------------------------------

@@ -17,6 +17,7 @@ from release_watch.catalog.oncall import OnCall, late_levels
 from release_watch.catalog.policies import Policies
 from release_watch.catalog.relations import relation_problems, written_services
 from release_watch.catalog.slos import Slo, read_slos
+from release_watch.catalog.waivers import Waiver, Waivers
 from release_watch.errors import InvalidInputError
 from release_watch.release import Release
 
@@ -34,6 +35,7 @@ class Config(BaseModel):
     slos: tuple[Slo, ...]
     oncall: OnCall
     policies: Policies
+    waivers: tuple[Waiver, ...] = ()
 
     def slos_of(self, services: Iterable[str]) -> tuple[Slo, ...]:
         """Return the SLOs of these services."""
@@ -80,13 +82,15 @@ def inspect_config(folder: Path | None = None) -> Inspection:
     problems += wrong
     policies, wrong = _one(folder, "policies.yaml", Policies)
     problems += wrong
+    waived, wrong = _waivers(folder)
+    problems += wrong
     found = read_slos(folder / "slos", "slos")
     slos = [slo for slo, _ in found.slos]
     problems += [*found.problems, *_slo_problems(found.slos, document)]
     warnings = (*(gate_warnings(document, catalog, slos) if document and catalog else ()), *found.warnings)
     if problems or catalog is None or oncall is None or policies is None:
         return Inspection(None, tuple(problems), warnings)
-    config = Config(catalog=catalog, slos=tuple(slos), oncall=oncall, policies=policies)
+    config = Config(catalog=catalog, slos=tuple(slos), oncall=oncall, policies=policies, waivers=waived)
     late = late_levels(oncall, policies.drill.acknowledge_within)
     return Inspection(config, (), (*warnings, *late))
 
@@ -108,6 +112,14 @@ def check_release(release: Release, config: Config) -> None:
         problems += error.problems
     if problems:
         raise InvalidInputError(problems)
+
+
+def _waivers(folder: Path) -> tuple[tuple[Waiver, ...], list[str]]:
+    """Return what ``waivers.yaml`` holds; nothing where there is no such file."""
+    if not (folder / "waivers.yaml").is_file():
+        return (), []
+    found, problems = _one(folder, "waivers.yaml", Waivers)
+    return (found.waivers if found else ()), problems
 
 
 def _one(folder: Path, name: str, model: type[ModelT]) -> tuple[ModelT | None, list[str]]:

@@ -138,14 +138,39 @@ class RulesPolicy(_Policy):
     ticket_interval: Duration = timedelta(minutes=2)
 
 
+REFERENCE_OFFSET_STEPS = 5
+
+
 class BaselinePolicy(_Policy):
-    """When a baseline convinces: enough samples, few gaps; else the window is extended this often."""
+    """When a baseline convinces: enough samples, few gaps; else the window is extended this often.
+
+    The reference ends ``reference_offset`` before the deployment; None is five steps, so PT5M. A pinned
+    baseline is used until ``known_good_max_age`` after the end of its window, whatever its pin says.
+    """
 
     step: Duration = timedelta(minutes=1)
     min_samples: int = Field(720, ge=3)
     min_completeness: float = Field(0.8, gt=0, le=1)
     reference_window: Duration = timedelta(hours=48)
+    reference_offset: Duration | None = None
+    known_good_max_age: Duration = timedelta(days=30)
     extensions: int = Field(2, ge=0, le=10)
+
+    @field_validator("reference_offset")
+    @classmethod
+    def _shorter_than_the_window(cls, offset: timedelta | None, info: ValidationInfo) -> timedelta | None:
+        window = info.data.get("reference_window", LONGEST)
+        if offset is not None and offset > window:
+            raise ValueError(
+                f"must be at most the reference_window, {format_duration(window)}: what ended longer ago "
+                "says little about the release"
+            )
+        return offset
+
+    @property
+    def offset(self) -> timedelta:
+        """How long before the deployment the reference ends."""
+        return self.reference_offset or min(REFERENCE_OFFSET_STEPS * self.step, self.reference_window)
 
 
 class WatchPolicy(_Policy):
@@ -156,11 +181,16 @@ class WatchPolicy(_Policy):
 
 
 class JudgePolicy(_Policy):
-    """What is worse and what is noise."""
+    """What is worse and what is noise.
+
+    Where no golden metric is worse, metrics of ``corroborating_families`` (errors, latency, traffic,
+    resources, other) must be, for a service to be.
+    """
 
     min_relative_effect: float = Field(0.1, gt=0, le=10)
     persistence: int = Field(3, ge=1, le=100)
     spread_factor: float = Field(4.0, gt=0, le=100)
+    corroborating_families: int = Field(2, ge=1, le=5)
 
 
 class TicketPolicy(_Policy):
@@ -194,6 +224,34 @@ class ResponsePolicy(_Policy):
     tickets: TicketPolicy = TicketPolicy()
 
 
+_NIGHT = QuietHours.model_validate({"from": "22:00", "until": "07:00", "time_zone": "UTC"})
+
+
+class AlertQualityPolicy(_Policy):
+    """By which rules alerts are held against incidents, and from when on one is called noisy or flapping.
+
+    ``lead``, ``trail`` and ``dependencies`` say what belongs together, ``review`` whether an alert without an
+    incident is false (tracker) or only one that a person called false (explicit). Samples of alerts are
+    read every ``resolution``. ``night`` is in the time zone of the rotation, where it has one. A ``shift`` of
+    at most ``pages_per_shift`` pages is bearable (two in twelve hours: Site Reliability Engineering, ch. 11).
+    """
+
+    lead: Duration = timedelta(minutes=30)
+    trail: Duration | None = None
+    dependencies: bool = False
+    review: Literal["explicit", "tracker"] = "explicit"
+    resolution: Duration = Field(timedelta(seconds=15), ge=timedelta(seconds=1), le=timedelta(minutes=5))
+    joined_gap: Duration = timedelta(minutes=5)
+    flap_within: Duration = timedelta(hours=1)
+    flapping_from: int = Field(3, ge=1)
+    fewest_firings: int = Field(3, ge=1)
+    noisy_below: float = Field(0.5, gt=0, le=1)
+    page_severities: tuple[str, ...] = ("page",)
+    night: QuietHours = _NIGHT
+    shift: Duration = timedelta(hours=12)
+    pages_per_shift: int = Field(2, ge=1)
+
+
 class DashboardsPolicy(_Policy):
     """Where dashboards go; files are written to ``provisioning_directory`` where there is no Grafana API."""
 
@@ -215,4 +273,5 @@ class Policies(_Policy):
     watch: WatchPolicy = WatchPolicy()
     judge: JudgePolicy = JudgePolicy()
     response: ResponsePolicy = ResponsePolicy()
+    alert_quality: AlertQualityPolicy = AlertQualityPolicy()
     dashboards: DashboardsPolicy = DashboardsPolicy()

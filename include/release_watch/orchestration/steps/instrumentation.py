@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from release_watch import texts
-from release_watch.clock import now
+from release_watch.clock import now, rfc3339
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.storage import evidence_folder
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    import pandas as pd
 
     from release_watch.artifacts.models import BaselineKind, BaselineMetrics, InstrumentationAudit
     from release_watch.evidence.models import Evidence
@@ -21,9 +19,11 @@ REQUIREMENTS = "monitoring-requirements.md"
 AUDIT = "instrumentation-audit.json"
 AUDIT_PICTURE = "instrumentation-audit.png"
 BASELINE = "baseline-metrics.json"
-REFERENCE = "records/reference.parquet"
+REFERENCE_BASELINE = "records/reference-baseline.json"
+SAMPLES = "records/{kind}.parquet"
+REFERENCE = SAMPLES.format(kind="reference")
 MOST_PROBLEMS = 50
-"""Lines that were not understood, of all documents, that stand in the log; the requirements have them all."""
+"""Lines of one kind, such as those not understood, that stand in the log; the documents have them all."""
 
 
 def read_documents(run: ProtocolRun) -> Evidence:
@@ -126,48 +126,116 @@ def audit_coverage(run: ProtocolRun) -> str:
 
 
 def capture_snapshot(run: ProtocolRun) -> str:
-    """Record how the services behave just after the deployment, for incident response."""
+    """Record how the services behave just after the deployment, and before it: what reviews compare with."""
     from release_watch.artifacts.models import BaselineKind
-    from release_watch.baseline.capture import reference_window
-    from release_watch.baseline.frames import to_parquet
 
     policies, moment = run.config.policies, now()
+    captured_reference(run)
     since = max(run.release.deployed_at, moment - policies.baseline.reference_window)
     snapshot = captured_baseline(run, BaselineKind.SNAPSHOT, (since, moment))
     written = run.store.write_json(BASELINE, snapshot)
-    before = samples(run, reference_window(run.release, policies))
-    run.store.write_bytes(REFERENCE, to_parquet(before))
-    log.info("Snapshot of %d metrics: %s", len(snapshot.metrics), snapshot.reason)
     run.record("snapshot captured", uri=written.uri)
     return written.uri
 
 
-def samples(
-    run: ProtocolRun, window: tuple[datetime, datetime], version: str | None = None
-) -> dict[tuple[str, str], pd.Series]:
-    """Return the samples of every metric by (service, metric), each service asked where its metrics are."""
-    from release_watch.baseline.frames import frames
-    from release_watch.baseline.metrics import metric_specs
+def captured_reference(run: ProtocolRun) -> BaselineMetrics:
+    """Return the baseline from before the deployment, or of pins; it and its samples lie in the store."""
+    from release_watch.artifacts.models import BaselineKind
+    from release_watch.baseline.capture import reference_window
+    from release_watch.baseline.excluded import LONGEST_REACH
+    from release_watch.orchestration.steps.leaving_out import left_out, pinned_reference
 
-    step = run.config.policies.baseline.step
-    found: dict[tuple[str, str], pd.Series] = {}
-    for service in run.services:
-        specs = metric_specs([service], step=step, version=version)
-        found |= frames(specs, run.backends.metrics(service), window, step)
-    return found
+    rules = run.config.policies.baseline
+    end = run.release.deployed_at - rules.offset
+    out = left_out(run, (end - LONGEST_REACH * rules.reference_window, end))
+    pinned, outdated = pinned_reference(run)
+    window = reference_window(run.release, run.config.policies, excluded=out.spans)
+    baseline = _captured(
+        run,
+        BaselineKind.REFERENCE,
+        window,
+        excluded=out.spans,
+        pinned=pinned,
+        warnings=(*out.warnings, *outdated),
+    )
+    written = run.store.write_json(REFERENCE_BASELINE, baseline)
+    run.record(
+        "reference captured",
+        f"reference-{baseline.generated_at:%Y%m%dT%H%M%S}",
+        verdict=baseline.verdict,
+        uri=written.uri,
+        sha256=written.sha256,
+    )
+    return baseline
 
 
 def captured_baseline(
     run: ProtocolRun, kind: BaselineKind, window: tuple[datetime, datetime], version: str | None = None
 ) -> BaselineMetrics:
-    """Return the baseline of ``window``, over the series of ``version`` where one is given."""
-    from release_watch.baseline.capture import document
+    """Return the baseline of ``window``, over the series of ``version`` where one is given.
+
+    Its samples lie in the store as Parquet. Incidents, drills and bad releases are no part of it, but for a
+    snapshot, which tells what was there.
+    """
+    from release_watch.artifacts.models import BaselineKind
+    from release_watch.orchestration.steps.leaving_out import left_out
+
+    if kind is BaselineKind.SNAPSHOT:
+        return _captured(run, kind, window, version)
+    out = left_out(run, window)
+    return _captured(run, kind, window, version, excluded=out.spans, warnings=out.warnings)
+
+
+def _captured(
+    run: ProtocolRun,
+    kind: BaselineKind,
+    window: tuple[datetime, datetime],
+    version: str | None = None,
+    **heeded: Any,
+) -> BaselineMetrics:
+    import io
+
+    from release_watch.baseline.capture import capture_to, fitting_step, sources
     from release_watch.baseline.metrics import metric_specs
 
     policies = run.config.policies
+    # A window that reaches back further keeps the step of the one that was asked for.
+    length = policies.baseline.reference_window if kind.value == "reference" else window[1] - window[0]
     specs = metric_specs(run.services, step=policies.baseline.step, version=version)
-    series = samples(run, window, version)
-    return document(kind, specs, series, window, policies.baseline.step, run.release, policies)
+    where = sources(run.services, specs, run.backends)
+    file = io.BytesIO()
+    baseline = capture_to(
+        file, kind, where, window, fitting_step(length, policies), run.release, policies, **heeded
+    )
+    written = run.store.write_bytes(SAMPLES.format(kind=kind), file.getvalue())
+    sampling = baseline.sampling and baseline.sampling.model_copy(update={"file": written.name})
+    baseline = baseline.model_copy(update={"sampling": sampling})
+    _tell(baseline)
+    return baseline
+
+
+def _tell(baseline: BaselineMetrics) -> None:
+    """Log what a baseline was made of, and what of it does not convince."""
+    from release_watch.baseline.doubt import doubts_in_words
+
+    log.info(
+        "Baseline %s of %d metrics, %s to %s: %s",
+        baseline.kind,
+        len(baseline.metrics),
+        rfc3339(baseline.window.start),
+        rfc3339(baseline.window.end),
+        baseline.verdict,
+    )
+    for one in baseline.excluded:
+        about = one.service or "all services"
+        log.info("Left out %s to %s of %s: %s", rfc3339(one.start), rfc3339(one.end), about, one.reason)
+    pins = {entry.service: entry.known_good for entry in baseline.metrics if entry.known_good}
+    for service, pin in pins.items():
+        log.info("Known-good baseline of %s: %s", service, pin)
+    for warning in baseline.warnings:
+        log.warning("%s", warning)
+    for line in doubts_in_words(baseline.metrics)[:MOST_PROBLEMS]:
+        log.warning("%s", line)
 
 
 def coverage_audit(run: ProtocolRun) -> InstrumentationAudit:
