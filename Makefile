@@ -57,7 +57,7 @@ env: ## write .env with fresh secrets for docker compose
 	@$(find_python); "$$python" docker/new_env.py
 
 ##@ Check it
-.PHONY: test lint types format test-fast test-integration test-e2e bench
+.PHONY: test lint types format test-fast test-integration test-e2e bench detection
 test: setup ## everything: lint, types, fast tests, integration, end to end; stops at the first that fails
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
@@ -87,6 +87,9 @@ test-e2e: setup $(BROWSER) ## one whole run in a started Airflow
 
 bench: setup ## the measurements of docs/performance.md
 	"$(PY)" -m benchmarks $(ARGS)
+
+detection: setup ## how well the judge tells bad releases from healthy ones: docs/detection.md
+	"$(PY)" -m benchmarks.detection $(ARGS)
 
 ##@ Set it up
 .PHONY: setup browser schemas constraints clean

@@ -85,6 +85,13 @@ def test_a_server_that_did_not_answer_makes_the_release_an_error() -> None:
     assert judge_release([FINE, broken], POLICY).verdict is Verdict.ERROR
 
 
+def test_how_many_families_corroborate_is_a_policy() -> None:
+    failing = [FINE, THROUGHPUT, MEMORY]
+
+    assert judge_release(failing, JudgePolicy(corroborating_families=3)).verdict is Verdict.WARN
+    assert judge_release([FINE, MEMORY], JudgePolicy(corroborating_families=1)).verdict is Verdict.NO_GO
+
+
 def test_a_failure_that_is_not_critical_only_warns_in_the_review() -> None:
     objectives = judge_release([LATENCY, judged("memory", service="payments")], POLICY).objectives()
 

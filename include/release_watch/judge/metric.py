@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from release_watch.catalog.policies import JudgePolicy
-from release_watch.judge import statistics
+from release_watch.judge import budget, calibrated, statistics
+from release_watch.judge.control import adjusted
 from release_watch.judge.judgement import MetricJudgement, State
 from release_watch.judge.limits import FEWEST_BASELINE_SAMPLES, Limits, learn
 from release_watch.judge.samples import Samples, finite, turned
+from release_watch.judge.season import gridded, windows
 from release_watch.judge.spec import Kind, MetricSpec
 from release_watch.judge.wording import reason_for, too_little
 from release_watch.verdict import Verdict
@@ -32,7 +34,6 @@ EVENT_LIMIT = 2.5
 """Standard deviations beyond which a number of rare events is no chance: 0.6 % one-sided."""
 
 DEFAULT_POLICY = JudgePolicy()
-HIGHEST_SCORE = 1000.0
 VERDICTS = {State.NORMAL: Verdict.GO, State.TRANSIENT: Verdict.WARN, State.SUSTAINED: Verdict.NO_GO}
 
 
@@ -57,12 +58,20 @@ class Evidence:
 
 
 def judge_metric(
-    baseline: pd.Series, current: pd.Series, *, spec: MetricSpec, policy: JudgePolicy = DEFAULT_POLICY
+    baseline: pd.Series,
+    current: pd.Series,
+    *,
+    spec: MetricSpec,
+    policy: JudgePolicy = DEFAULT_POLICY,
+    control: pd.Series | None = None,
 ) -> MetricJudgement:
     """Return whether ``current`` is worse than ``baseline``; deterministic.
 
     Both are float series over UTC times in the metric's unit; missing values are left out. Too few samples
-    of either are INCONCLUSIVE, never GO.
+    of either are INCONCLUSIVE, never GO. A baseline of a day or more is also asked what it does at the same
+    time of day, and what its own windows do after changes that never were (see ``calibrated``).
+    ``control`` are samples of a concurrent control group, which did not get the release: what happened to it
+    too, is not held against the release.
 
     Raises:
         InvalidInputError: if an index is not one of UTC times.
@@ -79,7 +88,17 @@ def judge_metric(
             samples=len(after),
             baseline_samples=len(before),
         )
-    ways = [weigh(samples, spec, policy) for samples in turned(before, after, spec)]
+    if control is not None:
+        after = adjusted(before, after, finite(control), after.index[0].to_pydatetime())
+    sides = turned(before, after, spec)
+    if sides[0].whole_day:
+        change = after.index[0].to_pydatetime()
+        grid = gridded(before, change)
+        found = windows(grid, after) if grid else None
+        if grid and found:
+            alpha = budget.SINGLE_RATE / len(calibrated.WAYS[spec.direction])
+            return calibrated.judged(before, after, grid, found, spec, policy, alpha)[0]
+    ways = [weigh(samples, spec, policy) for samples in sides]
     return concluded(max(ways, key=lambda way: (way.state is State.SUSTAINED, way.score)), spec)
 
 
@@ -92,7 +111,7 @@ def weigh(samples: Samples, spec: MetricSpec, policy: JudgePolicy) -> Evidence:
     found = statistics.runs(current > limits.sample)
     longest = max((length for _, length in found), default=0)
     value = float(recent.mean() if samples.zero_inflated else np.median(recent))
-    level = over(value - limits.level, limits.window - limits.level)
+    level = statistics.over(value - limits.level, limits.window - limits.level)
     if samples.zero_inflated:
         level = min(level, events_over_limit(samples, limits, spec))
     share = float(statistics.rank_shares(samples.baseline, recent).mean())
@@ -116,13 +135,6 @@ def weigh(samples: Samples, spec: MetricSpec, policy: JudgePolicy) -> Evidence:
 def vote(run: float, level: float, rank: float, *, rare: bool) -> float:
     """Return the statistic that decides: the second strongest; for rare events never without the level."""
     return min(level, max(run, rank)) if rare else sorted((run, level, rank))[1]
-
-
-def over(distance: float, limit: float) -> float:
-    """Return a distance over its limit, at least 0; any distance is far where there is no room at all."""
-    if distance <= 0:
-        return 0.0
-    return min(distance / limit, HIGHEST_SCORE) if limit > 0 else HIGHEST_SCORE
 
 
 def events_over_limit(samples: Samples, limits: Limits, spec: MetricSpec) -> float:
@@ -159,14 +171,14 @@ def concluded(evidence: Evidence, spec: MetricSpec) -> MetricJudgement:
         spec=spec,
         verdict=VERDICTS[evidence.state],
         state=evidence.state,
-        score=round(min(evidence.score, HIGHEST_SCORE), 6),
+        score=round(min(evidence.score, statistics.HIGHEST_SCORE), 6),
         reason="-",
         value=samples.back(shown_value(evidence)),
         baseline=samples.back(limits.level),
         threshold=samples.back(limits.window if evidence.state is not State.TRANSIENT else limits.sample),
         effect=effect(evidence.value, evidence, spec),
         effect_interval=effect_interval(evidence, spec),
-        started_at=None if start is None else samples.times[start],
+        started_at=None if start is None else samples.time(start),
         samples=len(samples.current),
         baseline_samples=len(samples.baseline),
         statistics={

@@ -13,27 +13,24 @@ from release_watch.verdict import Verdict, worst
 if TYPE_CHECKING:
     from release_watch.catalog.policies import JudgePolicy
 
-CORROBORATING_FAMILIES = 2
-"""So many metrics that tell about different things must agree where no golden one fails."""
-
 
 def judge_release(
     judgements: Iterable[MetricJudgement],
-    policy: JudgePolicy,  # noqa: ARG001 - public signature; corroboration is to become part of the policy
+    policy: JudgePolicy,
     *,
     dependencies: Mapping[str, Iterable[str]] = MappingProxyType({}),
 ) -> ReleaseJudgement:
     """Return the verdict over the judgements of all metrics of a release.
 
-    NO_GO where a golden metric fails, or metrics of two families of one service do. Any other metric that
-    is worse, for good or for a while, is WARN. A golden metric that could not be judged leaves the release
-    INCONCLUSIVE (or ERROR); another one WARN. Nothing judged is INCONCLUSIVE.
+    NO_GO where a golden metric fails, or metrics of ``policy.corroborating_families`` of one service do. Any
+    other metric that is worse, for good or for a while, is WARN. A golden metric that could not be judged
+    leaves the release INCONCLUSIVE (or ERROR); another one WARN. Nothing judged is INCONCLUSIVE.
 
     ``dependencies`` are the services each service calls: where one of them is worse too, it explains what
     is worse above it.
     """
     judged = tuple(judgements)
-    critical = critical_judgements(judged)
+    critical = critical_judgements(judged, policy.corroborating_families)
     verdict = worst(_weight(judgement, judgement in critical) for judgement in judged)
     score = max((judgement.score for judgement in critical or judged), default=0.0)
     return ReleaseJudgement(
@@ -46,8 +43,8 @@ def judge_release(
     )
 
 
-def critical_judgements(judgements: Iterable[MetricJudgement]) -> tuple[MetricJudgement, ...]:
-    """Return the failed judgements that are golden, or corroborated by another family of their service."""
+def critical_judgements(judgements: Iterable[MetricJudgement], families: int) -> tuple[MetricJudgement, ...]:
+    """Return the failed judgements that are golden, or of so many families of their service."""
     failed: dict[str, list[MetricJudgement]] = defaultdict(list)
     for judgement in judgements:
         if judgement.failed:
@@ -55,8 +52,8 @@ def critical_judgements(judgements: Iterable[MetricJudgement]) -> tuple[MetricJu
     critical: list[MetricJudgement] = []
     for of_service in failed.values():
         golden = [judgement for judgement in of_service if judgement.spec.golden]
-        families = {judgement.spec.family for judgement in of_service}
-        critical += golden or (of_service if len(families) >= CORROBORATING_FAMILIES else [])
+        agreeing = {judgement.spec.family for judgement in of_service}
+        critical += golden or (of_service if len(agreeing) >= families else [])
     return tuple(sorted(critical, key=lambda judgement: -judgement.score))
 
 

@@ -33,7 +33,7 @@ class Samples:
 
     baseline: Floats
     current: Floats
-    times: tuple[datetime, ...]
+    index: pd.DatetimeIndex
     baseline_seconds: float
     sign: int
     offset: float
@@ -42,6 +42,11 @@ class Samples:
     def back(self, worse: float) -> float:
         """Return a turned value in the metric's own sense."""
         return (worse - self.offset) * self.sign
+
+    def time(self, position: int) -> datetime:
+        """Return when a current sample was taken."""
+        moment: datetime = self.index[position].to_pydatetime()
+        return moment
 
     @property
     def whole_day(self) -> bool:
@@ -79,10 +84,12 @@ def turned(baseline: pd.Series, current: pd.Series, spec: MetricSpec) -> list[Sa
 
     A ratio that is worse when low (availability, success) becomes its complement, so that zero is perfect.
     """
+    import pandas as pd
+
     b, c = baseline.to_numpy(dtype=float), current.to_numpy(dtype=float)
     top = 100.0 if spec.kind is Kind.RATIO and max(b.max(), c.max()) > 1.5 else 1.0
     seconds = (baseline.index[-1] - baseline.index[0]).total_seconds() * len(b) / max(len(b) - 1, 1)
-    times = tuple(moment.to_pydatetime() for moment in current.index)
+    index = pd.DatetimeIndex(current.index)
     downwards_from = top if spec.kind is Kind.RATIO else 0.0
     ways = {
         Direction.UP: [(1, 0.0)],
@@ -90,6 +97,6 @@ def turned(baseline: pd.Series, current: pd.Series, spec: MetricSpec) -> list[Sa
         Direction.BOTH: [(1, 0.0), (-1, downwards_from)],
     }[spec.direction]
     return [
-        Samples(sign * b + offset, sign * c + offset, times, seconds, sign, offset, top)
+        Samples(sign * b + offset, sign * c + offset, index, seconds, sign, offset, top)
         for sign, offset in ways
     ]

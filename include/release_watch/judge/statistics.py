@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NORMAL_MAD = 1.4826
 """Makes the median absolute deviation of a normal distribution its standard deviation."""
 
+HIGHEST_SCORE = 1000.0
+
 WINDOWS_ENOUGH = 3
 """A baseline of that many windows end to end can say what windows usually do."""
 
@@ -95,3 +97,10 @@ def event_excess(seen: float, expected: float, dispersed: float) -> float:
     """
     excess = 2 * (math.sqrt(seen + 0.375) - math.sqrt(expected + 0.375))
     return max(0.0, excess / math.sqrt(dispersed))
+
+
+def over(distance: float, limit: float) -> float:
+    """Return a distance over its limit, at least 0; any distance is far where there is no room at all."""
+    if distance <= 0:
+        return 0.0
+    return min(distance / limit, HIGHEST_SCORE) if limit > 0 else HIGHEST_SCORE

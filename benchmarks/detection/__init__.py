@@ -1,0 +1,1 @@
+"""How well the judge tells bad releases from healthy ones: cases with known truth, comparators, scores."""
