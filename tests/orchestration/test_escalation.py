@@ -65,7 +65,13 @@ def with_jira(run):
 def told(monkeypatch):
     """Who was told what."""
     sent = []
-    monkeypatch.setattr(escalation, "tell", lambda _, role, subject, text: sent.append((role, subject, text)))
+    monkeypatch.setattr(
+        escalation,
+        "tell",
+        lambda _, role, subject, text, attachments: (
+            sent.append((role, subject, text, attachments)) or (role,)
+        ),
+    )
     return sent
 
 
@@ -75,11 +81,21 @@ def test_a_critical_finding_tells_the_people_and_opens_one_ticket(jira, told, ru
     escalate_findings(run, (finding(),), response())
     escalate_findings(run, (finding(),), response())
 
-    assert [role for role, _, _ in told] == ["oncall", "operations-lead", "technical-lead", "sre"]
+    assert [role for role, *_ in told] == ["oncall", "operations-lead", "technical-lead", "sre"]
     assert f"Ticket: {jira.url}/browse/OPS-1" in told[0][2]
     assert "[ERROR] Critical finding since release shop-1.1.0: checkout http.error_ratio" in caplog.text
     assert len(jira.issues) == 1
     assert run.kept("ticket-")["ticket-checkout-errors"]["reference"] == f"{jira.url}/browse/OPS-1"
+
+
+def test_what_was_done_is_told_once(jira, told, run):
+    with_jira(run)
+
+    (action,) = escalate_findings(run, (finding(),), response()).values()
+
+    assert "told oncall, operations-lead, technical-lead, sre" in action
+    assert f"ticket {jira.url}/browse/OPS-1; response: ask" in action
+    assert escalate_findings(run, (finding(),), response()) == {}
 
 
 def test_people_are_told_again_only_when_it_gets_worse(jira, told, run):
@@ -126,6 +142,7 @@ def test_the_plot_of_a_finding_is_named_in_notice_and_ticket(jira, told, run):
 
     assert plot_of(run, finding()).content == b"png"
     assert f"Plot: {written.uri}" in told[0][2]
+    assert [(one.name, one.content) for one in told[0][3]] == [("checkout-errors.png", b"png")]
     assert finding_tickets(run)["checkout-errors"].plot == "checkout-errors.png"
     files = [file["filename"] for file in jira.issues[0]["attachments"]]
     notes = [plain(comment) for comment in jira.issues[0]["comments"]]

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import TaskDeferred
-from hypothesis import given
-from hypothesis import strategies as st
 
 from release_watch.artifacts.models import BaselineMetrics, Window
 from release_watch.orchestration.run import ProtocolRun
-from release_watch.orchestration.sensors.window import BaselineWindowSensor, next_review
-from release_watch.orchestration.steps.watching import Outcome
+from release_watch.orchestration.sensors import window as sensor_module
+from release_watch.orchestration.sensors.window import BaselineWindowSensor
+from release_watch.orchestration.steps.watching import Outcome, Woken
+from release_watch.orchestration.triggers.watch import ReviewTrigger
 from release_watch.verdict import Verdict
 from tests.orchestration.fakes import START, context
 
@@ -20,39 +19,7 @@ END = START + DAY
 TASK = "baseline_window.watch"
 CALM = Outcome(Verdict.GO, False, "")
 ALARM = Outcome(Verdict.NO_GO, True, "checkout http.error_ratio")
-SECONDS = st.integers(1, 7 * 86400)
-
-
-@given(
-    length=SECONDS,
-    interval=SECONDS,
-    after=st.timedeltas(timedelta(0), timedelta(days=7)),
-)
-def test_the_next_review_is_the_first_whole_interval_still_to_come(length, interval, after):
-    end, moment = START + timedelta(seconds=length), START + after
-
-    due = next_review(START, end, interval, moment)
-
-    assert due <= end
-    if moment >= end:
-        assert due == end
-    else:
-        assert moment < due <= moment + timedelta(seconds=interval)
-        assert due == end or (due - START) % timedelta(seconds=interval) == timedelta(0)
-
-
-@given(length=SECONDS, interval=SECONDS)
-def test_going_from_review_to_review_ends_at_the_end(length, interval):
-    end, moment, reviews = START + timedelta(seconds=length), START, 0
-    while moment < end and reviews < 50:
-        moment, reviews = next_review(START, end, interval, moment), reviews + 1
-
-    assert reviews == min(-(-length // interval), 50)
-
-
-@given(before=st.timedeltas(timedelta(seconds=1), DAY))
-def test_a_clock_that_lags_behind_does_not_bring_the_first_review_forward(before):
-    assert next_review(START, END, 3600, START - before) == START + HOUR
+ASKED = [("prometheus_default", "a query")]
 
 
 @pytest.fixture
@@ -60,7 +27,7 @@ def reviews(monkeypatch):
     """Scripts what each review concludes (CALM when nothing is left) and collects the windows it saw."""
     script, seen = [], []
 
-    def review(run, window):
+    def review(run, window, woken):
         seen.append(window)
         return script.pop(0) if script else CALM
 
@@ -90,28 +57,39 @@ def baselines(monkeypatch):
 
 
 @pytest.fixture
-def sensor(clock):
+def sensor(clock, monkeypatch):
+    monkeypatch.setattr(sensor_module.between_reviews, "questions", lambda _: ASKED)
     return BaselineWindowSensor(task_id="watch")
 
 
-def wakes_at(call, **params):
-    """Return the absolute moment that ``call`` waits for."""
+def waits(call, *event, **params):
+    """Return the arguments of the trigger that ``call`` waits with."""
     with pytest.raises(TaskDeferred) as waiting:
-        call(context(TASK, **params))
+        call(context(TASK, **params), *event)
     assert waiting.value.method_name == "review"
     assert waiting.value.timeout is None
-    trigger = waiting.value.trigger
-    assert isinstance(trigger, DateTimeTrigger)
-    assert trigger.serialize()[1]["moment"] == trigger.moment
-    return trigger.moment
+    assert isinstance(waiting.value.trigger, ReviewTrigger)
+    return waiting.value.trigger.serialize()[1]
+
+
+def wakes_at(call, *event, **params):
+    """Return the absolute moment that ``call`` waits for."""
+    return datetime.fromisoformat(waits(call, *event, **params)["moment"])
 
 
 def test_the_window_opens_by_waiting_for_the_first_review(sensor):
-    assert wakes_at(sensor.execute) == START + HOUR
+    assert wakes_at(sensor.execute) == START + timedelta(minutes=5)
+
+
+def test_until_then_it_asks_for_signs(sensor):
+    waiting = waits(sensor.execute)
+
+    assert waiting["asked"] == [list(one) for one in ASKED]
+    assert (waiting["poll_seconds"], waiting["known"], waiting["waking"]) == (60, [], 3)
 
 
 def test_a_window_shorter_than_an_interval_is_reviewed_at_its_end(sensor):
-    assert wakes_at(sensor.execute, baseline_window="PT10M") == START + timedelta(minutes=10)
+    assert wakes_at(sensor.execute, baseline_window="PT4M") == START + timedelta(minutes=4)
 
 
 def test_each_review_waits_for_the_next(sensor, clock, reviews):
@@ -150,6 +128,50 @@ def test_the_window_ends_with_the_verdict_of_its_last_review(sensor, clock, revi
     clock.moment = END
 
     assert sensor.review(context(TASK)) == "WARN"
+
+
+def test_a_review_that_a_sign_woke_is_followed_by_another_one_soon(sensor, clock, reviews):
+    wakes_at(sensor.execute)
+    clock.forward(hours=3, minutes=20)
+    event = {"signs": ["checkout alert X fires"], "known": ["checkout alert X"], "away": None}
+
+    waiting = waits(sensor.review, event)
+
+    soon = START + timedelta(hours=3, minutes=25)
+    assert datetime.fromisoformat(waiting["moment"]) == soon
+    assert datetime.fromisoformat(waiting["quiet_until"]) == soon
+    assert waiting["known"] == ["checkout alert X"]
+
+
+def test_a_review_that_a_sign_woke_never_goes_beyond_the_next_one(sensor, clock, reviews):
+    wakes_at(sensor.execute)
+    clock.forward(hours=3, minutes=58)
+
+    assert wakes_at(sensor.review, {"signs": ["s"], "known": ["s"], "away": None}) == START + 4 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("event", "woken"),
+    [
+        pytest.param(None, Woken(), id="no event"),
+        pytest.param(START, Woken(), id="the event of another trigger"),
+        pytest.param(
+            {"signs": ["a"], "known": ["a", "b"], "away": None}, Woken(("a",), ("a", "b")), id="signs"
+        ),
+        pytest.param(
+            {"signs": [], "known": [], "away": {"since": "T1", "reason": "refused"}},
+            Woken(unwatched="nothing could be asked between reviews since T1: refused"),
+            id="still away",
+        ),
+        pytest.param(
+            {"signs": [], "known": [], "away": {"since": "T1", "until": "T2", "reason": "refused"}},
+            Woken(unwatched="nothing could be asked between reviews from T1 until T2: refused"),
+            id="back again",
+        ),
+    ],
+)
+def test_what_the_trigger_tells(event, woken):
+    assert Woken.of(event) == woken
 
 
 def test_a_finding_that_calls_for_a_response_ends_the_window_early(sensor, clock, reviews):

@@ -10,7 +10,8 @@ from release_watch.identifiers import is_identifier
 from release_watch.judge import Family, MetricJudgement, MetricSpec, ReleaseJudgement, State, judge_release
 from release_watch.response.findings import open_findings, update_findings
 from release_watch.telemetry.prometheus_api import ActiveAlert
-from release_watch.verdict import Verdict
+from release_watch.verdict import Objective, Verdict
+from release_watch.watch.sightings import Heard, Sighting
 from tests.response.conftest import AT
 
 LATER = AT + timedelta(seconds=30)
@@ -191,3 +192,108 @@ def test_open_findings_come_gravest_first() -> None:
     )
 
     assert [finding.severity for finding in open_findings(findings)] == [Severity.CRITICAL, Severity.MAJOR]
+
+
+def sighting(metric: str, severity: Severity = Severity.MINOR, service: str = "checkout") -> Sighting:
+    objective = Objective(name=f"{service} {metric}", verdict=Verdict.WARN, reason="seen")
+    return Sighting(service, metric, severity, AT, "seen", objective)
+
+
+OTHERS = ["log:0a1b2c", "budget:checkout-availability", "trace_error_ratio"]
+
+
+@pytest.mark.parametrize("metric", OTHERS)
+def test_what_another_source_sees_is_one_finding_until_it_is_gone(metric: str) -> None:
+    seen = Heard(sightings=(sighting(metric),))
+    first = update_findings([], release_judged(FINE), [], AT, heard=seen)
+    again = only(update_findings(first, release_judged(FINE), [], LATER, heard=seen))
+    gone = only(update_findings([again], release_judged(FINE), [], LATER))
+
+    assert (again.finding_id, again.first_seen, again.last_seen) == (only(first).finding_id, AT, LATER)
+    assert is_identifier(again.finding_id)
+    assert gone.state is FindingState.RESOLVED
+
+
+@pytest.mark.parametrize("metric", OTHERS)
+@pytest.mark.parametrize("service", ["checkout", ""], ids=["of-this-service", "of-all"])
+def test_what_could_not_be_asked_stays_as_it_was(metric: str, service: str) -> None:
+    before = update_findings([], release_judged(FINE), [], AT, heard=Heard(sightings=(sighting(metric),)))
+    unheard = Heard(unheard=frozenset({(service, metric.partition(":")[0])}))
+
+    assert (
+        only(update_findings(before, release_judged(FINE), [], LATER, heard=unheard)).state
+        is FindingState.OPEN
+    )
+
+
+def test_another_service_that_could_not_be_asked_changes_nothing() -> None:
+    before = update_findings([], release_judged(FINE), [], AT, heard=Heard(sightings=(sighting("log:1"),)))
+    unheard = Heard(unheard=frozenset({("payments", "log:")}))
+
+    finding = only(update_findings(before, release_judged(FINE), [], LATER, heard=unheard))
+
+    assert finding.state is FindingState.RESOLVED
+
+
+def test_alerts_that_could_not_be_asked_for_stay_as_they_were() -> None:
+    before = update_findings([], release_judged(FINE), [alert()], AT)
+
+    assert only(update_findings(before, release_judged(FINE), None, LATER)).state is FindingState.OPEN
+
+
+def test_a_metric_that_was_not_looked_at_stays_as_it_was() -> None:
+    before = update_findings([], release_judged(BAD), [], AT)
+
+    assert only(update_findings(before, release_judged(), [], LATER)).state is FindingState.OPEN
+
+
+def test_a_new_error_in_the_logs_is_told_with_what_is_critical_of_its_service() -> None:
+    findings = update_findings([], release_judged(BAD), [], AT, heard=Heard(sightings=(sighting("log:1"),)))
+
+    by_metric = {finding.metric: finding for finding in findings}
+    critical = by_metric["latency_p95_seconds"]
+    assert critical.reason == f"{BAD.reason}; seen"
+    assert [one.name for one in critical.evidence] == ["checkout latency_p95_seconds", "checkout log:1"]
+    assert by_metric["log:1"].severity is Severity.MINOR
+
+
+@pytest.mark.parametrize("told", ["alert", "budget"])
+def test_nothing_is_critical_where_a_dependency_explains_it(told: str) -> None:
+    above = judged(State.SUSTAINED, service="storefront")
+    fired = [alert(service="storefront", slo="s")] if told == "alert" else []
+    burning = [sighting("budget:s", Severity.CRITICAL, "storefront")] if told == "budget" else []
+
+    findings = update_findings(
+        [],
+        release_judged(BAD, above, storefront=("checkout",)),
+        fired,
+        AT,
+        heard=Heard(sightings=tuple(burning)),
+    )
+
+    of_storefront = [f for f in findings if f.service == "storefront"]
+    assert len(of_storefront) == 2
+    assert {f.severity for f in of_storefront} == {Severity.MAJOR}
+    assert all("its dependency checkout is worse too" in f.reason for f in of_storefront)
+
+
+def test_a_service_that_is_called_and_not_released_is_never_critical() -> None:
+    catalogue = judged(State.SUSTAINED, service="catalogue")
+    storefront = judged(State.SUSTAINED, service="storefront")
+
+    findings = update_findings(
+        [], release_judged(catalogue, storefront, storefront=("catalogue",)), [], AT, called={"catalogue"}
+    )
+
+    assert {f.service: f.severity for f in findings} == {
+        "catalogue": Severity.MAJOR,
+        "storefront": Severity.MAJOR,
+    }
+
+
+def test_the_plot_of_a_finding_is_kept() -> None:
+    first = only(update_findings([], release_judged(BAD), [], AT)).model_copy(
+        update={"plot": "file:///p.png"}
+    )
+
+    assert only(update_findings([first], release_judged(BAD), [], LATER)).plot == "file:///p.png"

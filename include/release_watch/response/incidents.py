@@ -16,7 +16,11 @@ class TicketRef(NamedTuple):
 
 
 class Incident(NamedTuple):
-    """An incident as a ticket tells of it. ``closed_at`` is None while it is open."""
+    """An incident as a ticket tells of it. ``closed_at`` is None while it is open.
+
+    What few tickets tell is None: when the impact began and was over, when somebody acknowledged it, and the
+    one alert that it is about. ``labels`` are those of the ticket.
+    """
 
     id: str
     url: str
@@ -24,6 +28,11 @@ class Incident(NamedTuple):
     service: str | None
     opened_at: datetime
     closed_at: datetime | None
+    began_at: datetime | None = None
+    ended_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    labels: tuple[str, ...] = ()
+    alert: str | None = None
 
 
 def named_service(title: str, services: Iterable[str]) -> str | None:

@@ -118,7 +118,7 @@ class Jira:
             f"{self._in_project} AND created >= -{minutes}m AND (labels IS EMPTY OR labels != {_quoted(OWN)})"
         )
         names = tuple(services)
-        fields = ["summary", "status", "created", "resolutiondate", "updated"]
+        fields = ["summary", "status", "created", "resolutiondate", "updated", "labels"]
         found = [self._incident(issue, names) for issue in self._search(query, fields)]
         return [one for one in found if one.service is not None and one.opened_at >= since]
 
@@ -186,6 +186,7 @@ class Jira:
             service=named_service(str(fields["summary"]), services),
             opened_at=_moment(fields["created"]),
             closed_at=_moment(closed_at) if _is_done(fields["status"]) else None,
+            labels=tuple(fields.get("labels") or ()),
         )
 
     def _data(self, method: str, path: str, **request: Any) -> Any:

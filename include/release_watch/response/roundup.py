@@ -123,7 +123,7 @@ class Roundup:
         Raises:
             BackendError: if the tracker does not answer, or refuses.
         """
-        fields = {"@fields": "title,status,creation,activity", "@verbose": "2", "@sort": "creation"}
+        fields = {"@fields": "title,status,creation,activity,keyword", "@verbose": "2", "@sort": "creation"}
         found = self._data(
             "GET",
             "/rest/data/issue",
@@ -144,6 +144,7 @@ class Roundup:
             service=named_service(title, services),
             opened_at=_moment(entry["creation"]),
             closed_at=_moment(entry["activity"]) if closed else None,
+            labels=tuple(str(one["name"]) for one in entry.get("keyword") or ()),
         )
 
     def _find(self, key: str) -> TicketRef | None:

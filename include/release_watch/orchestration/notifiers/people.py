@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from release_watch.clock import now, rfc3339
 from release_watch.errors import BackendError, NotConfiguredError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from release_watch.catalog.oncall import Person
     from release_watch.orchestration.run import ProtocolRun
+    from release_watch.response.attachments import Attachment
 
 APPRISE, SMTP = "apprise_default", "smtp_default"
 
 
 def tell(
-    run: ProtocolRun, role: str, subject: str, text: str, people: Sequence[Person] | None = None
+    run: ProtocolRun,
+    role: str,
+    subject: str,
+    text: str,
+    people: Sequence[Person] | None = None,
+    *,
+    attachments: Sequence[Attachment] = (),
 ) -> tuple[str, ...]:
     """Tell the people of ``role``, or only ``people`` of it; return a line per notice that was handed over.
 
-    An empty result means that nobody was told, and is recorded as such. Shadow mode tells nobody.
+    ``attachments`` go with the notice; a channel that refuses them gets it without. An empty result means
+    that nobody was told, and is recorded as such. Shadow mode tells nobody.
     """
     from release_watch.orchestration.run import log
 
@@ -32,7 +43,7 @@ def tell(
     for channel, send in (("Apprise", _apprise), ("e-mail", _email)):
         try:
             asked = run.config.oncall.people(role) if people is None else people
-            told += send(asked, role, subject, text)
+            told += send(asked, role, subject, text, attachments)
         except NotConfiguredError:
             continue
         except Exception as error:
@@ -50,7 +61,9 @@ def tell(
     return tuple(told)
 
 
-def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:
+def _apprise(
+    people: Sequence[Person], role: str, subject: str, text: str, attachments: Sequence[Attachment]
+) -> list[str]:
     from release_watch.orchestration.hooks.transport import find_connection
 
     connection = find_connection(APPRISE, "notices to people")
@@ -60,12 +73,22 @@ def _apprise(people: Sequence[Person], role: str, subject: str, text: str) -> li
     # Not through the hook's own notify: it drops Apprise's word on whether anybody got the notice.
     channels = apprise.Apprise()
     AppriseHook(apprise_conn_id=APPRISE).set_config_from_conn(connection, channels)
-    if not channels.notify(body=text, title=subject, tag=role):
+    with _as_files(attachments) as files:
+        sent = channels.notify(body=text, title=subject, tag=role, attach=files or None)
+    if not sent and attachments:  # a picture that a service refuses must not keep its words from people
+        sent = channels.notify(body=text, title=subject, tag=role)
+    if not sent:
         raise BackendError("Apprise", f"no channel of the tag {role!r} in {APPRISE} took the notice")
     return [f"{person.user} through Apprise" for person in people]
 
 
-def _email(people: Sequence[Person], role: str, subject: str, text: str) -> list[str]:  # noqa: ARG001 - one shape
+def _email(
+    people: Sequence[Person],
+    role: str,  # noqa: ARG001 - one shape
+    subject: str,
+    text: str,
+    attachments: Sequence[Attachment],
+) -> list[str]:
     from release_watch.orchestration.hooks.transport import find_connection
 
     find_connection(SMTP, "notices by e-mail")
@@ -74,9 +97,22 @@ def _email(people: Sequence[Person], role: str, subject: str, text: str) -> list
     addresses = [person.address for person in people if person.address and "@" in person.address]
     if not addresses:
         return []
-    with SmtpHook(smtp_conn_id=SMTP) as hook:
-        hook.send_email_smtp(to=addresses, subject=subject, html_content=_as_html(text))
+    with _as_files(attachments) as files, SmtpHook(smtp_conn_id=SMTP) as hook:
+        hook.send_email_smtp(to=addresses, subject=subject, html_content=_as_html(text), files=files or None)
     return [f"{address} by e-mail" for address in addresses]
+
+
+@contextmanager
+def _as_files(attachments: Sequence[Attachment]) -> Iterator[list[str]]:
+    """Lay attachments out as files for as long as they are sent, and give their paths."""
+    with TemporaryDirectory(prefix="release-watch-") as folder:
+        paths = []
+        for number, attachment in enumerate(attachments):
+            path = Path(folder) / str(number) / Path(attachment.name).name
+            path.parent.mkdir()
+            path.write_bytes(attachment.content)
+            paths.append(str(path))
+        yield paths
 
 
 def _as_html(text: str) -> str:

@@ -68,34 +68,45 @@ def error_lines(number: int, run: ProtocolRun) -> list[str]:
     return []
 
 
-def escalate_findings(run: ProtocolRun, findings: tuple[Finding, ...], response: Response) -> None:
+def escalate_findings(run: ProtocolRun, findings: tuple[Finding, ...], response: Response) -> dict[str, str]:
     """Bring tickets in line with the findings, and tell people of each that calls for action.
 
     They are told once, and again if it became graver. Call it after every review, also one without a grave
-    finding: a finding that is over closes its ticket.
+    finding: a finding that is over closes its ticket. Returns what was done now, by finding id.
     """
     from release_watch.response.escalation import error_line, notice, subject
 
     tickets = keep_finding_tickets(run, findings)
-    told = run.kept("escalated-")
+    escalated = run.kept("escalated-")
     concerned = [finding for finding in findings if finding.finding_id in response.findings]
-    new = [finding for finding in concerned if _escalation(finding) not in told]
+    new = [finding for finding in concerned if _escalation(finding) not in escalated]
     if not new:
-        return
+        return {}
     for finding in new:
         log.error(error_line(finding, run.release))
     log.error("Response: %s (%s)", response.action, "; ".join(response.reasons))
     if run.release.shadow:
         log.info("Shadow mode: nobody is told, no ticket is made")
-    plots = {f.finding_id: plot.uri for f in new if (plot := plot_of(run, f))}
+    drawn = {f.finding_id: plot for f in new if (plot := plot_of(run, f))}
+    plots = {finding_id: plot.uri for finding_id, plot in drawn.items()}
     urls = {finding_id: ticket.url for finding_id, ticket in tickets.items()}
     text = notice(new, run.release, response, tickets=urls, plots=plots)
     owners = tuple(owner for owner in response.owners if owner in run.config.oncall.roles)
-    for role in dict.fromkeys((*ALARMED, *owners)):
-        tell(run, role, subject(new, run.release), text)
+    told = [
+        role
+        for role in dict.fromkeys((*ALARMED, *owners))
+        if tell(run, role, subject(new, run.release), text, attachments=tuple(drawn.values()))
+    ]
     for finding in new:
         done = {"at": rfc3339(now()), "response": response.action.value}
         run.once(_escalation(finding), done)
+    return {finding.finding_id: _done(told, response, urls.get(finding.finding_id)) for finding in new}
+
+
+def _done(roles: list[str], response: Response, ticket: str | None) -> str:
+    told = f"told {', '.join(roles)}" if roles else "nobody was told"
+    filed = f", ticket {ticket}" if ticket else ""
+    return f"{rfc3339(now())} {told}{filed}; response: {response.action}"
 
 
 def _escalation(finding: Finding) -> str:
@@ -114,6 +125,7 @@ def keep_finding_tickets(run: ProtocolRun, findings: tuple[Finding, ...]) -> dic
         return known
     try:
         for ticket in keep_tickets(tracker(run), run.release, findings, known, lambda f: plot_of(run, f)):
+            before = known.get(ticket.finding_id)
             known[ticket.finding_id] = ticket
             run.store.write_json(
                 FINDING_TICKETS, {"tickets": [t.model_dump(mode="json") for t in known.values()]}
@@ -121,7 +133,8 @@ def keep_finding_tickets(run: ProtocolRun, findings: tuple[Finding, ...]) -> dic
             title = f"{ticket.severity} finding {ticket.finding_id}"
             run.once(f"ticket-{ticket.finding_id}", {"reference": ticket.url, "title": title})
             state = "closed" if ticket.closed else "open"
-            log.info("Ticket %s of %s is %s", ticket.url, ticket.finding_id, state)
+            if before is None or before.closed != ticket.closed:
+                log.info("Ticket %s of %s is %s", ticket.url, ticket.finding_id, state)
             run.record(
                 "finding ticket",
                 f"finding-ticket-{ticket.finding_id}-{now():%Y%m%dT%H%M%S%f}",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from release_watch.clock import now, rfc3339
-from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.steps.activation import (
     READ_BACK_WITHIN,
@@ -15,14 +17,16 @@ from release_watch.orchestration.steps.activation import (
 )
 from release_watch.orchestration.steps.answers import granted
 from release_watch.orchestration.steps.escalation import escalate_findings
-from release_watch.orchestration.steps.instrumentation import BASELINE, REFERENCE, captured_baseline
+from release_watch.orchestration.steps.instrumentation import BASELINE, captured_baseline
 from release_watch.orchestration.steps.rolling_back import planned_response
-from release_watch.verdict import Objective, Verdict, worst
+from release_watch.verdict import Verdict, worst
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import Finding, MonitoringResults, Review
+    from release_watch.orchestration.steps.reviewing import Seen
 
 RESULTS = "monitoring-results.json"
+SIGNS = "records/signs.json"
 RELEASE_BASELINE = "records/release-baseline.json"
 BASELINE_RULES = "records/baseline-rules.yaml"
 
@@ -36,6 +40,35 @@ class Outcome(NamedTuple):
     calls_for_response: bool
     reason: str
     open_findings: tuple[str, ...] = ()
+
+
+class Woken(NamedTuple):
+    """What had a review made: signs that it could not wait for, or none where its time had come.
+
+    ``known`` are all signs that this review sees, and ``unwatched`` says since when and why nothing could be
+    asked before it.
+    """
+
+    signs: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    unwatched: str | None = None
+
+    @classmethod
+    def of(cls, event: Any) -> Self:
+        """Return what the event of the trigger says; an event of another kind says nothing."""
+        if not isinstance(event, Mapping):
+            return cls()
+        away = event.get("away")
+        unwatched = None
+        if away:
+            until = (
+                f"from {away['since']} until {away['until']}" if "until" in away else f"since {away['since']}"
+            )
+            unwatched = f"nothing could be asked between reviews {until}: {away['reason']}"
+        return cls(tuple(event.get("signs") or ()), tuple(event.get("known") or ()), unwatched)
+
+
+UNASKED = Woken()
 
 
 def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
@@ -55,29 +88,41 @@ def results_so_far(run: ProtocolRun, window: Span) -> MonitoringResults:
     )
 
 
-def review_release(run: ProtocolRun, window: Span) -> Outcome:
+def review_release(run: ProtocolRun, window: Span, woken: Woken = UNASKED) -> Outcome:
     """Judge the release against its reference baseline and keep the findings."""
     from release_watch.artifacts.models import Window
+    from release_watch.orchestration.steps.explaining import illustrated, readings
+    from release_watch.orchestration.steps.reviewing import look
     from release_watch.response.findings import open_findings
     from release_watch.response.policy import Action
 
     so_far = results_so_far(run, window)
     moment = now()
-    looked, findings = _look(run, so_far, moment)
+    if woken.signs:
+        log.warning("Reviewed early: %s", "; ".join(woken.signs))
+    if woken.unwatched:
+        log.warning("%s", woken.unwatched)
+    seen = look(run, len(so_far.reviews) + 1, moment)
+    looked = seen.review.model_copy(update={"woken_by": woken.signs, "unwatched": woken.unwatched})
+    reviews = (*so_far.reviews, looked)
+    findings = illustrated(run, seen, _findings(run, so_far, seen, moment), reviews)
     updated = so_far.model_copy(
         update={
             "generated_at": moment,
             "window": Window(start=window[0], end=window[1]),
-            "reviews": (*so_far.reviews, looked),
+            "reviews": reviews,
             "findings": findings,
+            "metrics": readings(run, seen),
             "verdict": _verdict_over(looked, findings),
         }
     )
     run.store.write_json(RESULTS, updated)
+    run.store.write_json(SIGNS, {"known": list(woken.known)})
     _log_review(looked, findings)
     run.record("review", f"review-{looked.number}", verdict=looked.verdict, reviewed_at=rfc3339(moment))
     response = planned_response(run, findings)
-    escalate_findings(run, findings, response)
+    if done := escalate_findings(run, findings, response):
+        run.store.write_json(RESULTS, updated.model_copy(update={"findings": _with_actions(findings, done)}))
     return Outcome(
         looked.verdict,
         response.action in (Action.ASK, Action.ROLL_BACK),
@@ -86,35 +131,35 @@ def review_release(run: ProtocolRun, window: Span) -> Outcome:
     )
 
 
-def _look(
-    run: ProtocolRun, so_far: MonitoringResults, moment: datetime
-) -> tuple[Review, tuple[Finding, ...]]:
-    from release_watch.baseline.frames import from_parquet
-    from release_watch.baseline.review import review
-    from release_watch.response.findings import update_findings
-    from release_watch.telemetry.prometheus_api import alerts
-
-    number = len(so_far.reviews) + 1
-    reference = from_parquet(run.store.read_bytes(REFERENCE))
-    try:
-        looked, judgement = review(
-            number, run.release, run.services, run.backends, reference, run.config.policies, moment
-        )
-        active = alerts(run.backends.prometheus())
-    except ReleaseWatchError as error:
-        return _unreviewed(number, moment, str(error)), so_far.findings
-    owners = {service.name: service.owner for service in run.services}
-    findings = update_findings(
-        so_far.findings, judgement, active, moment, owners=owners, since=run.release.deployed_at
+def _with_actions(findings: tuple[Finding, ...], done: Mapping[str, str]) -> tuple[Finding, ...]:
+    return tuple(
+        finding.model_copy(update={"actions": (*finding.actions, done[finding.finding_id])})
+        if finding.finding_id in done
+        else finding
+        for finding in findings
     )
-    return looked, findings
 
 
-def _unreviewed(number: int, moment: datetime, why: str) -> Review:
-    from release_watch.artifacts.models import Review
+def signs_known(run: ProtocolRun) -> tuple[str, ...]:
+    """Return the signs that the last review has seen."""
+    return tuple(json.loads(run.store.read_bytes(SIGNS))["known"]) if run.store.exists(SIGNS) else ()
 
-    objective = Objective(name="review", verdict=Verdict.INCONCLUSIVE, reason=why)
-    return Review(number=number, at=moment, verdict=Verdict.INCONCLUSIVE, objectives=(objective,))
+
+def _findings(
+    run: ProtocolRun, so_far: MonitoringResults, seen: Seen, moment: datetime
+) -> tuple[Finding, ...]:
+    from release_watch.response.findings import update_findings
+
+    return update_findings(
+        so_far.findings,
+        seen.judgement,
+        seen.alerts,
+        moment,
+        owners={service.name: service.owner for service in (*run.services, *seen.called)},
+        since=run.release.deployed_at,
+        heard=seen.heard,
+        called={service.name for service in seen.called},
+    )
 
 
 def _verdict_over(review: Review, findings: tuple[Finding, ...]) -> Verdict:
@@ -125,19 +170,27 @@ def _verdict_over(review: Review, findings: tuple[Finding, ...]) -> Verdict:
 
 
 def _log_review(review: Review, findings: tuple[Finding, ...]) -> None:
+    """Log each finding that is new or open, and each objective that no finding tells already."""
+    from release_watch.artifacts.models import FindingState, Severity
+
     log.info("Review %d: %s over %d objectives", review.number, review.verdict, len(review.objectives))
+    told = {f"{finding.service} {finding.metric}" for finding in findings}
     for objective in review.objectives:
-        if not objective.verdict.proceeds:
+        if not objective.verdict.proceeds and objective.name not in told:
             log.warning("%s: %s", objective.name, objective.reason)
     for finding in findings:
-        log.warning(
-            "%s %s %s on %s: %s",
-            finding.severity.upper(),
-            finding.state,
-            finding.metric,
-            finding.service,
-            finding.reason,
-        )
+        is_open = finding.state is FindingState.OPEN
+        if is_open or finding.last_seen >= review.at:
+            grave = is_open and finding.severity is not Severity.MINOR
+            log.log(
+                logging.WARNING if grave else logging.INFO,
+                "%s %s: %s %s: %s",
+                finding.severity.upper(),
+                finding.state,
+                finding.service,
+                finding.metric,
+                finding.reason,
+            )
 
 
 def extensions(run: ProtocolRun) -> int:
