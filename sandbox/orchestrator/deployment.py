@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def deploy(
     review_interval: str = REVIEW_INTERVAL,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Params:
-    """Deploys the next minor version of the shop and returns the parameters of its monitoring run.
+    """Deploys the next minor version as a scenario says; returns the parameters of its monitoring run.
 
     All fault switches are cleared first, so that the scenario is what happens.
 
@@ -63,8 +63,9 @@ def deploy(
     deployment_id, version = new_deployment_id(began), next_minor(before.highest_version)
     progress(f"{deployment_id}: measuring version {before.version}")
     running_since = max(datetime.fromisoformat(i.started_at) for i in before.instances.values())
+    versions = {service: instance.version for service, instance in before.instances.items()}
     baselines = measure_baselines(
-        servers["prometheus"], before.version, running_since=running_since, patience=PATIENCE
+        servers["prometheus"], versions, running_since=running_since, patience=PATIENCE
     )
     record: Params = {
         "deployment_id": deployment_id,
@@ -72,7 +73,7 @@ def deploy(
         "version": version,
         "previous_version": before.version,
         "environment": ENVIRONMENT,
-        "services": list(SHOP),
+        "services": list(plan.services),
         "scenario": plan.name,
         "status": "deploying",
         "started_at": timestamp(began),
@@ -87,9 +88,9 @@ def deploy(
 
     arm(root, plan, "before_deploy", version)
     health = [health_check(instance) for instance in before.instances.values()]
-    progress(f"{deployment_id}: replacing {before.version} by {version}")
+    progress(f"{deployment_id}: replacing {before.version} by {version}: {', '.join(plan.services)}")
     try:
-        steps = fleet.deploy(root, version)
+        steps = fleet.deploy(root, version, plan.services)
     except BaseException:
         records.write(deployment_id, "deployment", {**record, "status": "failed"})
         raise
@@ -102,7 +103,8 @@ def deploy(
     health += [health_check(instance) for instance in after.instances.values()]
     checks = smoke_test(after)
     validated = datetime.now(UTC)
-    flags = _flags(before.version, version, validated if all(check.passed for check in checks) else None)
+    passed = all(check.passed for check in checks)
+    flags = _flags(before.version, version, validated if passed else None, plan.services)
     write_documents(
         evidence_folder(root, deployment_id),
         Deployment(
@@ -112,7 +114,7 @@ def deploy(
             previous_version=before.version,
             deployed_at=record["deployed_at"],
             validated_at=timestamp(validated),
-            instances=after.instances,
+            instances={service: after.instances[service] for service in plan.services},
             steps=steps,
             health=health,
             checks=checks,
@@ -164,11 +166,13 @@ def evidence_folder(root: Path, deployment_id: str) -> Path:
     return Layout.at(root).run / "evidence" / deployment_id
 
 
-def _flags(from_version: str, to_version: str, validated: datetime | None) -> list[Params]:
+def _flags(
+    from_version: str, to_version: str, validated: datetime | None, services: Iterable[str] = tuple(SHOP)
+) -> list[Params]:
     """Returns the feature flags of a release; none is ever activated where the validation failed."""
     at = timestamp(validated + FLAG_DELAY) if validated else None
     names = [f"{NAMESPACE}-{to_version}"]
-    for service in SHOP:
+    for service in services:
         for endpoint in new_endpoints(service, from_version, to_version):
             last = endpoint.path.rstrip("/").rpartition("/")[2]
             names.append(f"{service}-{last}")

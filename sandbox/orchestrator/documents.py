@@ -58,7 +58,7 @@ class Deployment:
     @property
     def endpoints(self) -> list[tuple[str, Endpoint]]:
         """The endpoints that came with this version, with their services."""
-        return [(s, e) for s in SHOP for e in new_endpoints(s, self.previous_version, self.version)]
+        return [(s, e) for s in self.instances for e in new_endpoints(s, self.previous_version, self.version)]
 
 
 def write_documents(folder: Path, deployment: Deployment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import requests
 
 from sandbox.errors import SandboxError
 from sandbox.orchestrator.records import timestamp
-from sandbox.shop.topology import NAMESPACE, SHOP
+from sandbox.shop.topology import NAMESPACE
 
 METRIC = "http_server_request_duration_seconds"
 LONGEST_WINDOW = timedelta(minutes=10)
@@ -39,14 +40,14 @@ def queries(service: str, version: str, window_seconds: int) -> dict[str, str]:
 
 
 def measure_baselines(
-    prometheus: str, version: str, *, running_since: datetime, patience: timedelta
+    prometheus: str, versions: Mapping[str, str], *, running_since: datetime, patience: timedelta
 ) -> dict[str, Any]:
     """Returns the window and, per service, p95 latency (s), error ratio, requests per second and samples.
 
     Args:
         prometheus: Base URL.
-        version: The version to measure.
-        running_since: Since when it has run; the window does not reach further back.
+        versions: The version of each service that is to be measured.
+        running_since: Since when they have run; the window does not reach further back.
         patience: How long to wait until every service has run for half a minute and been measured.
 
     Raises:
@@ -56,13 +57,16 @@ def measure_baselines(
     while True:
         end = datetime.now(UTC)
         window = min(LONGEST_WINDOW, max(end - running_since, SHORTEST_WINDOW))
-        services = [_measure(prometheus, service, version, int(window.total_seconds())) for service in SHOP]
+        services = [
+            _measure(prometheus, service, version, int(window.total_seconds()))
+            for service, version in versions.items()
+        ]
         missing = [entry["service"] for entry in services if not entry["samples"]]
         if not missing and end - running_since >= SHORTEST_WINDOW:
             return {"window": {"start": timestamp(end - window), "end": timestamp(end)}, "services": services}
         if time.monotonic() > deadline:
             raise NoMeasurementsError(
-                f"Prometheus at {prometheus} has no requests of {', '.join(missing)} in {version}; "
+                f"Prometheus at {prometheus} has no requests of {', '.join(missing)}; "
                 "look at its /targets page: are the services scraped?"
             )
         time.sleep(POLL_SECONDS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sandbox.errors import SandboxError
+from sandbox.shop.topology import SHOP
 
 When = Literal["before_deploy", "after_deploy", "baseline_window"]
 
@@ -49,6 +50,7 @@ class Scenario:
         rollback_policy: Passed on to the run.
         answers: What the scripted people answer, by question (`plan`, `alert_test`, `rollback`,
             `remediation`, `handoff`, `approval`); a question that is not here gets a yes.
+        services: The services that are released; the others stay as they are.
         acknowledging_level: Level of on-call that acknowledges the drills; those before it are silent.
     """
 
@@ -58,6 +60,7 @@ class Scenario:
     faults: tuple[ScenarioFault, ...] = ()
     rollback_policy: Literal["auto", "ask"] = "ask"
     answers: Mapping[str, Literal["yes", "no"]] = field(default_factory=dict)
+    services: tuple[str, ...] = tuple(SHOP)
     acknowledging_level: int = 1
 
     def faults_at(self, when: When) -> tuple[ScenarioFault, ...]:
@@ -83,6 +86,21 @@ SCENARIOS: dict[str, Scenario] = {
             (ScenarioFault("baseline_window", "errors", "payments", 0.25),),
             rollback_policy="ask",
             answers={"rollback": "yes"},
+        ),
+        Scenario(
+            "memory-leak",
+            "the new payments holds two megabytes more every second; nothing else tells, so a person is told",
+            "COMPLETED",
+            (ScenarioFault("baseline_window", "memory", "payments", 2.0),),
+            rollback_policy="auto",
+        ),
+        Scenario(
+            "dependency-down",
+            "the catalogue, which is not released, stops answering: no release is rolled back for it",
+            "COMPLETED",
+            (ScenarioFault("baseline_window", "no-answer", "catalogue", comes_with_release=False),),
+            rollback_policy="auto",
+            services=("payments", "checkout", "storefront"),
         ),
         Scenario(
             "telemetry-gap",

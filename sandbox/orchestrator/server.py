@@ -28,6 +28,7 @@ from sandbox.orchestrator.records import (
 )
 from sandbox.shop import fleet
 from sandbox.shop.state import read_state
+from sandbox.shop.topology import SHOP
 
 CLOUDEVENT_TYPE = "application/cloudevents+json"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -98,11 +99,11 @@ class Orchestrator:
             raise problem(
                 web.HTTPConflict, f"rollback {earlier['rollback_id']} is {earlier['status']} already"
             )
-        running = read_state(self._root).version
-        if running != deployment["version"]:
+        running = running_versions(self._root, deployment)
+        if running != {deployment["version"]}:
             raise problem(
                 web.HTTPConflict,
-                f"the shop runs {running}, not {deployment['version']}: nothing to roll back",
+                f"{' and '.join(sorted(running))} runs, not {deployment['version']}: nothing to roll back",
             )
         rollback = {
             "rollback_id": f"rb-{uuid.uuid4().hex[:12]}",
@@ -154,12 +155,14 @@ class Orchestrator:
 
     async def _carry_out(self, rollback: Record) -> None:
         try:
-            await asyncio.to_thread(fleet.rollback, self._root, rollback["to_version"])
+            record = self._records.read(rollback["deployment_id"], "deployment")
+            await asyncio.to_thread(
+                fleet.rollback, self._root, rollback["to_version"], released_services(record)
+            )
         except Exception as error:  # what fails here must be in the record, whatever it is
             self._finish(rollback, "failed", f"{type(error).__name__}: {error}")
             return
         faults.clear_faults(self._root, version=rollback["from_version"])
-        record = self._records.read(rollback["deployment_id"], "deployment")
         self._records.write(rollback["deployment_id"], "deployment", {**record, "status": "rolled_back"})
         self._finish(rollback, "succeeded", "")
 
@@ -172,6 +175,17 @@ class Orchestrator:
             return self._records.read(deployment_id, "rollback")
         except UnknownDeploymentError:
             return None
+
+
+def released_services(deployment: Record) -> tuple[str, ...]:
+    """Returns the services that a deployment replaced."""
+    return tuple(deployment.get("services", SHOP))
+
+
+def running_versions(root: Path, deployment: Record) -> set[str]:
+    """Returns the versions that run of the services that a deployment replaced."""
+    instances = read_state(root).instances
+    return {instances[service].version for service in released_services(deployment)}
 
 
 def build_app(root: Path, token: str) -> web.Application:

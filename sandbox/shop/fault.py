@@ -41,6 +41,7 @@ KINDS: dict[str, FaultKind] = {
     "dependency-dead": FaultKind(
         "every call of the service to others, or to its database, fails", "none", None
     ),
+    "no-answer": FaultKind("the service answers nobody: it cuts every connection", "none", None),
     "signal-off": FaultKind("the service no longer exports one signal", " | ".join(SIGNALS), "metrics"),
     "old-version": FaultKind(
         "all telemetry of the service names an older version, as if its pods had not been replaced",

@@ -125,9 +125,9 @@ def deploy(root: Path, version: str, services: Sequence[str] = tuple(SHOP)) -> l
     return steps
 
 
-def rollback(root: Path, to_version: str) -> list[Step]:
+def rollback(root: Path, to_version: str, services: Sequence[str] = tuple(SHOP)) -> list[Step]:
     """Brings an earlier version back: callers first, so that nobody calls an endpoint that is gone."""
-    return deploy(root, to_version, tuple(reversed(SHOP)))
+    return deploy(root, to_version, tuple(service for service in reversed(SHOP) if service in services))
 
 
 def _replace(root: Path, service: str, version: str) -> list[Step]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
@@ -43,7 +44,7 @@ class InjectedError(Exception):
 
 def build_app(context: ServiceContext, instance: Instance) -> web.Application:
     """Returns the service as a web application: its endpoints, `/healthz` and `/metrics`."""
-    app = web.Application()
+    app = web.Application(middlewares=[cutting(context)])
     handlers = HANDLERS[context.name](context)
     for endpoint in endpoints_of(context.name, context.version):
         handler = observed(context, endpoint, handlers[(endpoint.method, endpoint.path)])
@@ -79,6 +80,22 @@ def build_app(context: ServiceContext, instance: Instance) -> web.Application:
     app.router.add_get("/metrics", metrics)
     app.cleanup_ctx.append(background)
     return app
+
+
+def cutting(context: ServiceContext) -> Middleware:
+    """Returns a middleware that cuts the connection of every request while the service is not to answer.
+
+    Nothing is recorded of such a request, as of one to a process that is gone.
+    """
+
+    @web.middleware
+    async def answer_or_cut(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not context.switches.answers() and request.transport is not None:
+            request.transport.abort()
+            return web.Response()  # aiohttp wants one; nobody gets it
+        return await handler(request)
+
+    return answer_or_cut
 
 
 def observed(context: ServiceContext, endpoint: Endpoint, handler: Handler) -> Handler:

@@ -36,6 +36,10 @@ class Switches:
         """Tells whether calls to other services and to the database must fail."""
         return bool(self._on("dependency-dead"))
 
+    def answers(self) -> bool:
+        """Tells whether the service answers at all: requests, scrapes and probes."""
+        return not self._on("no-answer")
+
     def exports(self, signal: str) -> bool:
         """Tells whether the service exports a signal: metrics, logs, traces or probe."""
         return all(fault.value != signal for fault in self._on("signal-off"))

@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sandbox.orchestrator.records import OWNERS, Records
 from sandbox.orchestrator.server import build_app
-from sandbox.shop.state import ShopState, write_state
+from sandbox.shop.state import Instance, ShopState, write_state
+from sandbox.shop.topology import SHOP
 
 DEPLOYMENT = "dep-20261122-103000-ab12"
 AUTHORIZED = {"Authorization": "Bearer secret"}
@@ -27,10 +28,17 @@ def record(root: Path, **changes: Any) -> None:
     Records(root).write(DEPLOYMENT, "deployment", content)
 
 
+def running(version: str, **others: str) -> ShopState:
+    """The shop in one version, but for the services named."""
+    versions = dict.fromkeys(SHOP, version) | others
+    instances = {name: Instance(name, own, 1, f"shop-{name}", "-") for name, own in versions.items()}
+    return ShopState(version, "1.1.0", instances)
+
+
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     record(tmp_path)
-    write_state(tmp_path, ShopState("1.1.0", "1.1.0", {}))
+    write_state(tmp_path, running("1.1.0"))
     server = TestServer(build_app(tmp_path, "secret"))
     async with TestClient(server, headers=AUTHORIZED) as opened:
         yield opened
@@ -42,15 +50,17 @@ class Fleet:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.rolled_back_to: list[str] = []
+        self.services: tuple[str, ...] = ()
         self.let_go = threading.Event()
         self.error: Exception | None = None
 
-    def __call__(self, root: Path, to_version: str) -> None:
+    def __call__(self, root: Path, to_version: str, services: tuple[str, ...]) -> None:
         self.rolled_back_to.append(to_version)
+        self.services = services
         assert self.let_go.wait(5)
         if self.error:
             raise self.error
-        write_state(root, ShopState(to_version, "1.1.0", {}))
+        write_state(root, running(to_version))
 
 
 @pytest.fixture
@@ -165,8 +175,19 @@ async def test_a_rollback_needs_an_idempotency_key(client: Client) -> None:
 
 
 async def test_a_deployment_that_no_longer_runs_is_not_rolled_back(client: Client, tmp_path: Path) -> None:
-    write_state(tmp_path, ShopState("1.2.0", "1.2.0", {}))
+    write_state(tmp_path, running("1.2.0"))
     assert (await roll_back(client))[0] == 409
+
+
+async def test_of_a_release_of_some_services_only_those_are_rolled_back(
+    client: Client, fleet: Fleet, tmp_path: Path
+) -> None:
+    record(tmp_path, services=["payments", "checkout"])
+    write_state(tmp_path, running("1.0.0", payments="1.1.0", checkout="1.1.0"))
+    fleet.let_go.set()
+    assert (await roll_back(client))[0] == 202
+    assert (await finished(client))["status"] == "succeeded"
+    assert fleet.services == ("payments", "checkout")
 
 
 async def test_a_rollback_cut_short_by_a_restart_has_failed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from sandbox.faults import active_faults, clear_faults
 from sandbox.orchestrator.__main__ import main
 from sandbox.orchestrator.deployment import arm
 from sandbox.orchestrator.scenarios import SCENARIOS, UnknownScenarioError, scenario
+from sandbox.shop.topology import SHOP
 
 
 def test_an_unknown_scenario_lists_all() -> None:
@@ -22,6 +23,8 @@ def test_an_unknown_scenario_lists_all() -> None:
         ("healthy", "COMPLETED", "ask"),
         ("latency-regression", "ROLLED_BACK", "auto"),
         ("error-burst", "ROLLED_BACK", "ask"),
+        ("memory-leak", "COMPLETED", "auto"),
+        ("dependency-down", "COMPLETED", "auto"),
         ("telemetry-gap", "BLOCKED", "ask"),
         ("broken-alert-route", "BLOCKED", "ask"),
         ("validation-failed", "BLOCKED", "ask"),
@@ -49,6 +52,14 @@ def test_a_fault_that_comes_with_the_release_ends_with_its_version(tmp_path: Pat
     assert [fault.version for fault in active_faults(tmp_path)] == ["1.3.0"]
     clear_faults(tmp_path, version="1.3.0")
     assert active_faults(tmp_path) == []
+
+
+def test_the_dependency_that_goes_down_is_not_released_and_is_called_by_what_is() -> None:
+    entry = scenario("dependency-down")
+    (fault,) = entry.faults
+    assert fault.service not in entry.services
+    assert any(fault.service in SHOP[service].calls for service in entry.services)
+    assert not fault.comes_with_release
 
 
 def test_the_command_line_refuses_an_unknown_scenario(

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from sandbox.faults import set_fault
+from sandbox.faults import clear_faults, set_fault
 from sandbox.shop.context import ServiceContext
 from sandbox.shop.fault import faults_file
 from sandbox.shop.logs import LogShipper, push_body
@@ -205,6 +206,25 @@ async def test_a_dead_database_fails_requests_and_shows_as_database_errors(tmp_p
     async with running(tmp_path, "catalogue") as client:
         assert (await client.get("/products/7")).status == 500
         assert 'error_type="OperationalError"' in await page(client)
+
+
+@pytest.mark.parametrize("path", ["/products/7", "/healthz", "/metrics"])
+async def test_a_service_that_answers_nobody_cuts_every_connection(tmp_path: Path, path: str) -> None:
+    set_fault(tmp_path, "no-answer", service="catalogue")
+    async with running(tmp_path, "catalogue") as client:
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await client.get(path)
+
+
+async def test_a_service_that_answers_again_has_not_counted_whom_it_did_not_answer(tmp_path: Path) -> None:
+    set_fault(tmp_path, "no-answer", service="catalogue")
+    async with running(tmp_path, "catalogue") as client:
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await client.get("/products/7")
+        clear_faults(tmp_path)
+        await asyncio.sleep(1.1)  # the switches are read again after a second
+        assert (await client.get("/healthz")).status == 200
+        assert COUNT not in await page(client)
 
 
 async def test_an_order_is_paid_counted_and_can_be_refunded_once(tmp_path: Path) -> None:
