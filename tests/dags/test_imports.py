@@ -80,13 +80,18 @@ def importers(paths: list[Path], package: str) -> list[str]:
     ]
 
 
-DOMAIN = sorted(path for path in PACKAGE.rglob("*.py") if ORCHESTRATION not in path.parents)
+OUTERMOST = {PACKAGE / "assurance" / "__main__.py"}
+"""Command lines that are reached with the connections of Airflow, as those in scripts/ are."""
+
+DOMAIN = sorted(
+    path for path in PACKAGE.rglob("*.py") if ORCHESTRATION not in path.parents and path not in OUTERMOST
+)
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 
 def test_only_orchestration_imports_airflow():
     assert len(DOMAIN) > 50
-    assert importers([*DOMAIN, *SCRIPTS], "airflow") == []
+    assert importers([*DOMAIN, *OUTERMOST, *SCRIPTS], "airflow") == []
 
 
 def test_the_domain_does_not_know_orchestration():
