@@ -2,18 +2,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_watch.assurance.alerts import AlertInterval, alert_intervals, history_query, history_step
+from release_watch.assurance.alerts import AlertInterval, alert_intervals, history_query
 from release_watch.assurance.correlation import Correlation, correlate
 from release_watch.assurance.proportion import Proportion, in_words
 from release_watch.response.tickets import Incident
-from release_watch.telemetry.metrics import series_name
 from release_watch.verdict import Verdict
-from tests.assurance.fakes import NOW, FakeMetrics
+from tests.assurance.fakes import NOW
+from tests.assurance.quality.recorded import Alert, RecordedMetrics
 
 START = NOW - timedelta(days=1)
 WINDOW = (START, NOW)
@@ -31,16 +30,12 @@ def incident(opened: float, closed: float | None, service: str = "checkout", ref
     return Incident(ref, "", "orders fail", service, at(opened), None if closed is None else at(closed))
 
 
-def history(**series: list[int]) -> FakeMetrics:
-    frame = pd.DataFrame(
-        {
-            series_name({"alertname": name, "service": "checkout", "severity": "page"}): pd.Series(
-                1.0, index=pd.DatetimeIndex([at(m) for m in minutes])
-            )
-            for name, minutes in series.items()
-        }
+def history(**fired: list[int]) -> RecordedMetrics:
+    labels = {"service": "checkout", "severity": "page"}
+    return RecordedMetrics(
+        Alert({"alertname": name, **labels}, [at(minute).timestamp() for minute in minutes])
+        for name, minutes in fired.items()
     )
-    return FakeMetrics(frame)
 
 
 class TestHistory:
@@ -57,10 +52,10 @@ class TestHistory:
         assert [(i.alert, i.start) for i in found] == [("A", at(10)), ("B", at(200))]
 
     def test_no_alert_at_all_is_no_interval(self):
-        assert alert_intervals(FakeMetrics(), WINDOW, ["checkout"]) == []
+        assert alert_intervals(RecordedMetrics(), WINDOW, ["checkout"]) == []
 
     def test_without_services_nothing_is_asked(self):
-        metrics = FakeMetrics()
+        metrics = RecordedMetrics()
         assert alert_intervals(metrics, WINDOW, []) == []
         assert metrics.queries == []
 
@@ -69,12 +64,6 @@ class TestHistory:
         assert 'drill=""' in query
         assert 'service=~"check\\\\.out|payments"' in query
         assert 'environment=~"|production"' in query
-
-    @given(st.integers(1, 90 * 86400))
-    def test_one_query_is_enough_for_any_window(self, seconds):
-        step = history_step(NOW - timedelta(seconds=seconds), NOW)
-        assert step >= timedelta(seconds=1)
-        assert timedelta(seconds=seconds) / step <= 10_000
 
 
 class TestMatching:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from release_watch.artifacts.models import Window
 from release_watch.assurance.alerts import AlertInterval, alert_intervals
 from release_watch.assurance.proportion import Proportion
+from release_watch.assurance.quality.matching import MatchRules
+from release_watch.assurance.quality.review import Judged, Review, judge_firings
 from release_watch.clock import Timestamp
 from release_watch.response.tickets import Incident
 from release_watch.verdict import Verdict
@@ -26,8 +28,6 @@ __all__ = [
     "correlate",
 ]
 
-LEAD = timedelta(minutes=30)
-"""An alert that ended at most this long before the ticket was opened still counts as having told of it."""
 FLAP_WITHIN = timedelta(hours=1)
 FLAPPING_FROM = 3
 FEWEST_FIRINGS = 3
@@ -35,9 +35,9 @@ FEWEST_FIRINGS = 3
 NOISY_BELOW = 0.5
 
 RULES = (
-    "an alert and an incident belong together if they name the same service",
-    "and the alert fired at some time from 30 minutes before the ticket was opened until it was closed",
-    "drills do not count; without a ticket tracker no alert was reviewed and nothing is counted as false",
+    *MatchRules().in_words(),
+    "drills and what was marked as such do not count; an alert that belongs to no incident was false, and "
+    "without a ticket tracker no alert was reviewed and nothing is counted as false",
 )
 
 
@@ -121,44 +121,47 @@ def correlate(
     there were none.
     """
     span = Window(start=window[0], end=window[1])
-    known = None if incidents is None else [i for i in incidents if _within(i, span)]
-    missed = [i for i in known or () if not any(_together(a, i, span) for a in alerts)]
-    told = [i for i in known or () if i not in missed]
-    true = None if known is None else sum(1 for a in alerts if any(_together(a, i, span) for i in known))
+    known = [i for i in incidents or () if _within(i, span)]
+    reviewed = incidents is not None
+    review = judge_firings(alerts, known, until=span.end, review="tracker" if reviewed else "explicit")
+    told = [bool(theirs) for theirs in review.matching.by_incident]
     return Correlation(
         window=span,
-        reviewed=known is not None,
+        reviewed=reviewed,
         reason=problem or "every alert was held against the incidents of the ticket tracker",
-        alerts=tuple(_quality(alerts, known, span)),
-        incidents=len(known or ()),
+        alerts=tuple(_quality(alerts, review, reviewed=reviewed)),
+        incidents=len(review.incidents),
         missed=tuple(
             MissedIncident(ref=i.url or i.id, service=i.service or "", title=i.title, opened_at=i.opened_at)
-            for i in missed
+            for i, seen in zip(review.incidents, told, strict=True)
+            if not seen
         ),
-        precision=None if true is None else Proportion.of(true, len(alerts)),
-        recall=None if known is None else Proportion.of(len(told), len(known)),
-        detection_seconds=_detection(alerts, told, span),
+        precision=_precision(review.firings) if reviewed else None,
+        recall=Proportion.of(sum(told), len(told)) if reviewed else None,
+        detection_seconds=_detection(alerts, review),
     )
 
 
-def _quality(
-    alerts: Sequence[AlertInterval], incidents: Sequence[Incident] | None, window: Window
-) -> Iterator[AlertQuality]:
-    kinds: dict[tuple[str, str, str], list[AlertInterval]] = {}
-    for interval in alerts:
-        kinds.setdefault((interval.alert, interval.service, interval.severity), []).append(interval)
-    for (alert, service, severity), intervals in sorted(kinds.items()):
-        true = None
-        if incidents is not None:
-            true = sum(1 for a in intervals if any(_together(a, i, window) for i in incidents))
+def _precision(judged: Sequence[Judged]) -> Proportion | None:
+    true = judged.count(Judged.TRUE)
+    return Proportion.of(true, true + judged.count(Judged.FALSE))
+
+
+def _quality(alerts: Sequence[AlertInterval], review: Review, *, reviewed: bool) -> Iterator[AlertQuality]:
+    kinds: dict[tuple[str, str, str], list[int]] = {}
+    for position, interval in enumerate(alerts):
+        if review.firings[position] is not Judged.EXCLUDED:
+            kinds.setdefault(interval[:3], []).append(position)
+    for (alert, service, severity), positions in sorted(kinds.items()):
+        judged = [review.firings[position] for position in positions]
         yield AlertQuality(
             alert=alert,
             service=service,
             severity=severity,
-            firings=len(intervals),
-            true_positives=true,
-            precision=None if true is None else Proportion.of(true, len(intervals)),
-            flaps=_flaps(intervals),
+            firings=len(positions),
+            true_positives=judged.count(Judged.TRUE) if reviewed else None,
+            precision=_precision(judged) if reviewed else None,
+            flaps=_flaps([alerts[position] for position in positions]),
         )
 
 
@@ -172,16 +175,10 @@ def _within(incident: Incident, window: Window) -> bool:
     return incident.opened_at <= window.end and (incident.closed_at or window.end) >= window.start
 
 
-def _together(alert: AlertInterval, incident: Incident, window: Window) -> bool:
-    if alert.service != incident.service:
-        return False
-    until = incident.closed_at or max(window.end, incident.opened_at)
-    return alert.end >= incident.opened_at - LEAD and alert.start <= until
-
-
-def _detection(alerts: Sequence[AlertInterval], told: Sequence[Incident], window: Window) -> float | None:
+def _detection(alerts: Sequence[AlertInterval], review: Review) -> float | None:
     leads = [
-        (incident.opened_at - min(a.start for a in alerts if _together(a, incident, window))).total_seconds()
-        for incident in told
+        (incident.opened_at - min(alerts[position].start for position in theirs)).total_seconds()
+        for incident, theirs in zip(review.incidents, review.matching.by_incident, strict=True)
+        if theirs
     ]
     return median(leads) if leads else None

@@ -1,0 +1,148 @@
+"""Alert quality of services, from what knows: Prometheus, the ticket tracker or a file, Alertmanager."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from release_watch.assurance.quality import history
+from release_watch.assurance.quality.incidents_csv import read_incidents
+from release_watch.assurance.quality.measures import Asked, measure
+from release_watch.assurance.quality.models import AlertReport
+from release_watch.assurance.quality.silences import Silence, silences_from
+from release_watch.catalog.config import Config
+from release_watch.errors import NotConfiguredError, ReleaseWatchError
+from release_watch.response.incidents import Incident
+from release_watch.response.tickets import tickets_of
+from release_watch.telemetry.metrics import Metrics
+from release_watch.transport import Transport
+
+CARRIED_OVER = timedelta(days=7)
+"""Tickets are asked for so long before the window: they may still be open in it."""
+
+
+class Sources(Protocol):
+    """Where history is; ``release_watch.telemetry.backends.Backends`` is one."""
+
+    def metrics(self) -> Metrics:
+        """Return where metrics are queried."""
+        ...
+
+    def tickets(self) -> Transport:
+        """Return the ticket system."""
+        ...
+
+    def alertmanager(self) -> Transport:
+        """Return the Alertmanager that routes alerts."""
+        ...
+
+
+class _Tickets(NamedTuple):
+    found: list[Incident] | None
+    source: str
+    problem: str | None
+
+
+def alert_quality(
+    sources: Sources,
+    config: Config,
+    window: tuple[datetime, datetime],
+    services: Sequence[str],
+    *,
+    environment: str | None = None,
+    file: Path | None = None,
+) -> AlertReport:
+    """Return how the alerts of ``services`` and their incidents agreed in ``window`` (start, end).
+
+    Incidents are those of the ticket tracker and of the CSV ``file``, where a row takes the place of the
+    ticket with its id, and so adds what the tracker does not tell. Without a tracker and a file nothing is
+    reviewed; a tracker that is configured and does not answer is an error, as half of the incidents would
+    make false misses and false alarms. Without Alertmanager, silences are not known.
+
+    Raises:
+        BackendError: if Prometheus or the tracker does not answer.
+        InvalidInputError: if the file cannot be read.
+    """
+    policy = config.policies.alert_quality
+    known = {service.name for service in config.catalog.services}
+    tickets = _tickets(sources, config, window[0] - CARRIED_OVER, services, file, known)
+    alerts = history.alert_history(
+        sources.metrics(),
+        window,
+        services,
+        environment=environment,
+        resolution=policy.resolution,
+        joined_gap=policy.joined_gap,
+    )
+    silences, about_silences = _silences(sources)
+    queries = {
+        "firing": history.firing_query(services, environment),
+        "active_since": history.active_query(services, environment),
+        "server_alive": history.ALIVE,
+        "silences": about_silences,
+    }
+    return measure(
+        alerts,
+        tickets.found,
+        window=window,
+        policy=policy,
+        catalog=config.catalog,
+        oncall=config.oncall,
+        silences=silences,
+        asked=Asked(queries, tickets.source, tickets.problem, _notes(sources.metrics(), window)),
+    )
+
+
+def _notes(metrics: Metrics, window: tuple[datetime, datetime]) -> tuple[str, ...]:
+    blind, hours = history.blind_hours(metrics, window)
+    if not blind:
+        return ()
+    words = (
+        f"in {blind} of {hours} hours the dead man's switch did not fire: what else did is not known; look "
+        "at the server's retention, and when the rules were activated"
+    )
+    return (words,)
+
+
+def _tickets(
+    sources: Sources,
+    config: Config,
+    since: datetime,
+    services: Sequence[str],
+    file: Path | None,
+    known: set[str],
+) -> _Tickets:
+    found: dict[str, Incident] = {}
+    names, problem = [], None
+    try:
+        transport = sources.tickets()
+    except NotConfiguredError as error:
+        problem = str(error)
+    else:
+        tracker = tickets_of(transport, config.policies.response.tickets)
+        found |= {one.id: one for one in tracker.incidents(since, services)}
+        names.append(f"{config.policies.response.tickets.tracker} at {transport.base_url}")
+    if file is not None:
+        wanted = {*services, None}
+        found |= {one.id: one for one in read_incidents(file, known) if one.service in wanted}
+        names.append(f"{file.name} (SHA-256 {_sha256(file)})")
+    if not names:
+        return _Tickets(None, "none", problem)
+    return _Tickets(
+        sorted(found.values(), key=lambda one: (one.opened_at, one.id)), " and ".join(names), None
+    )
+
+
+def _silences(sources: Sources) -> tuple[list[Silence] | None, str]:
+    try:
+        alertmanager = sources.alertmanager()
+        return silences_from(alertmanager), f"{alertmanager.base_url}/api/v2/silences"
+    except ReleaseWatchError as error:
+        return None, f"not known: {error}"
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
