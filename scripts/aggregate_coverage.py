@@ -24,13 +24,16 @@ from release_watch.assurance.correlation import Correlation, alert_intervals, co
 from release_watch.assurance.proportion import in_words
 from release_watch.assurance.registry import ActiveRelease, ActiveReleases
 from release_watch.assurance.tuning import judge_tuning, tuning_markdown
+from release_watch.assurance.tuning.back_test import BackTest
+from release_watch.assurance.tuning.choosing import back_tests
+from release_watch.assurance.tuning.picture import pictures
 from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, parse_duration
 from release_watch.errors import InvalidInputError, NotConfiguredError, ReleaseWatchError
 from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
-from release_watch.response.tickets import Incident, Roundup
+from release_watch.response.tickets import Incident, tickets_of
 
 COMMAND = "aggregate_coverage.py"
 GO, NO_GO, NOT_RUN = 0, 1, 2
@@ -112,21 +115,36 @@ def _aggregate(options: argparse.Namespace) -> Result:
     print(texts.CORRELATING_ALERTS, file=sys.stderr if options.json else sys.stdout, flush=True)
     alerts = alert_intervals(backends.metrics(), window, services, environment=options.environment)
     try:
-        incidents: list[Incident] | None = Roundup(backends.tickets()).incidents(window[0], services)
+        tickets = tickets_of(backends.tickets(), config.policies.response.tickets)
+        incidents: list[Incident] | None = tickets.incidents(window[0], services)
         problem = None
     except NotConfiguredError as error:
         incidents, problem = None, str(error)
     correlation = correlate(alerts, incidents, window=window, problem=problem)
+    rules = [text for entry in active for text in entry.rules.values()]
+    tested = back_tests(correlation, incidents or (), rules, backends.metrics(), config.slos_of(services))
+    for untested in tested.problems:
+        print(f"not replayed: {untested}", file=sys.stderr)
     report = tuning_markdown(
         correlation,
         release_id=", ".join(entry.release.release_id for entry in active) or "none under watch",
         environment=options.environment,
         services=services,
         config=config,
-        rules=[text for entry in active for text in entry.rules.values()],
+        rules=rules,
+        back_tests=tested.tests,
+        pictures={key: f"{key}.png" for key in _draw(tested.tests, options.output.absolute().parent)},
         at=end,
     )
     return Result(correlation, report)
+
+
+def _draw(tests: Sequence[BackTest], folder: Path) -> list[str]:
+    """Draw each back-test beside the report and return their keys."""
+    drawn = pictures(tests)
+    for key, image in drawn.items():
+        write_whole(folder / f"{key}.png", image)
+    return list(drawn)
 
 
 def _services(active: Sequence[ActiveRelease], config: Config) -> list[str]:

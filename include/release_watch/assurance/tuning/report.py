@@ -1,65 +1,23 @@
-"""Alert tuning: what alerts were worth, what to change, and what was changed. Nothing is tuned silently."""
+"""``alert-tuning-report.md``: what alerts were worth, what is proposed and proven, and what is in force."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from release_watch.assurance.alerts import history_query
 from release_watch.assurance.correlation import RULES, AlertQuality, Correlation
 from release_watch.assurance.proportion import in_words
+from release_watch.assurance.tuning import acceptance
+from release_watch.assurance.tuning.advice import proposals
+from release_watch.assurance.tuning.back_test import BackTest
+from release_watch.assurance.tuning.printing import back_test_parts
 from release_watch.catalog.config import Config
 from release_watch.catalog.slos import Slo
 from release_watch.clock import in_words as duration_in_words
 from release_watch.markdown import render
 from release_watch.release import Release
 from release_watch.slo.rulefile import from_yaml
-from release_watch.verdict import Decision, Objective, Verdict
-
-
-class Proposal(NamedTuple):
-    """A change that a person may approve; activation and its checks apply it, never this module."""
-
-    alert: str
-    service: str
-    cause: str
-    change: str
-
-
-def proposals(correlation: Correlation) -> tuple[Proposal, ...]:
-    """Return a proposal for each noisy or flapping alert, and for each incident that no alert told of."""
-    found = [p for alert in correlation.alerts for p in (_noisy(alert), _flapping(alert)) if p]
-    found += [
-        Proposal(
-            "no alert",
-            incident.service,
-            f"incident {incident.ref} ({incident.title}) was seen by no alert",
-            "add an SLO or a symptom alert that this incident would have fired",
-        )
-        for incident in correlation.missed
-    ]
-    return tuple(found)
-
-
-def judge_tuning(correlation: Correlation) -> Decision:
-    """Return GO if alerts and incidents agree, WARN for each proposal, INCONCLUSIVE without review."""
-    if not correlation.reviewed:
-        objective = Objective(
-            name="alerts against incidents", verdict=Verdict.INCONCLUSIVE, reason=correlation.reason
-        )
-        return Decision.over([objective])
-    found = [
-        Objective(name=f"{p.service}: {p.alert}", verdict=Verdict.WARN, reason=f"{p.cause}; {p.change}")
-        for p in proposals(correlation)
-    ]
-    agreed = Objective(
-        name="alerts against incidents",
-        verdict=Verdict.GO,
-        reason=f"{correlation.firings} firings were held against {correlation.incidents} incidents",
-        samples=correlation.firings + correlation.incidents,
-    )
-    return Decision.over([agreed, *found])
 
 
 def tuning_report(
@@ -70,6 +28,8 @@ def tuning_report(
     *,
     rules: Sequence[str] = (),
     adjustments: Sequence[str] = (),
+    back_tests: Sequence[BackTest] = (),
+    pictures: Mapping[str, str] | None = None,
 ) -> str:
     """Return ``alert-tuning-report.md`` of one release; see :func:`tuning_markdown`."""
     return tuning_markdown(
@@ -80,6 +40,8 @@ def tuning_report(
         config=config,
         rules=rules,
         adjustments=adjustments,
+        back_tests=back_tests,
+        pictures=pictures,
         at=at,
     )
 
@@ -93,12 +55,15 @@ def tuning_markdown(
     config: Config,
     rules: Sequence[str] = (),
     adjustments: Sequence[str] = (),
+    back_tests: Sequence[BackTest] = (),
+    pictures: Mapping[str, str] | None = None,
     at: datetime,
 ) -> str:
     """Return the tuning report over ``services``: what alerts were worth, proposals, thresholds in force.
 
     ``rules`` are the texts of the active rule files, whose thresholds the report documents; ``adjustments``
-    the changes that were made, in words, with who approved them.
+    the changes that were made, in words, with who approved them. ``back_tests`` are changes replayed over
+    history; ``pictures`` the file beside the report that shows one, by :attr:`BackTest.key`.
 
     Raises:
         InvalidInputError: if a rule file cannot be read.
@@ -119,30 +84,13 @@ def tuning_markdown(
         missed=[(i.ref, i.service, i.title, i.opened_at.isoformat()) for i in correlation.missed],
         proposals=proposals(correlation),
         adjustments=adjustments,
+        back_tests=[back_test_parts(one, (pictures or {}).get(one.key)) for one in back_tests],
+        acceptance=acceptance.RULES,
         objectives=[_slo_row(slo) for slo in config.slos_of(services)],
         thresholds=[row for text in rules for row in _threshold_rows(text)],
         matching=RULES,
         query=history_query(services, environment),
     )
-
-
-def _noisy(alert: AlertQuality) -> Proposal | None:
-    if not alert.noisy:
-        return None
-    change = "raise its minimum number of bad events or its `for`, or make it a ticket"
-    if alert.severity == "page":
-        change = (
-            "raise its minimum number of bad events; show first that no incident of the past is lost by it"
-        )
-    cause = f"only {in_words(alert.precision)} of its firings belonged to an incident"
-    return Proposal(alert.alert, alert.service, cause, change)
-
-
-def _flapping(alert: AlertQuality) -> Proposal | None:
-    if not alert.flapping:
-        return None
-    cause = f"came back within an hour {alert.flaps} times"
-    return Proposal(alert.alert, alert.service, cause, "lengthen its short window or its `for`")
 
 
 def _quality_row(alert: AlertQuality) -> tuple[object, ...]:

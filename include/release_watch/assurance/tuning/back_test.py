@@ -1,0 +1,235 @@
+"""Candidate changes of one rule, replayed over recorded telemetry; the best of those that may be proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import NamedTuple
+
+from release_watch.artifacts.models import Window
+from release_watch.assurance.correlation import FEWEST_FIRINGS, FLAP_WITHIN, FLAPPING_FROM, NOISY_BELOW
+from release_watch.assurance.quality.intervals import AlertInterval
+from release_watch.assurance.quality.matching import MatchRules
+from release_watch.assurance.quality.review import Reviewing
+from release_watch.assurance.tuning.acceptance import Trial, best, refusal
+from release_watch.assurance.tuning.candidates import Candidate, louder, quieter
+from release_watch.assurance.tuning.derived import derived_thresholds
+from release_watch.assurance.tuning.inlining import Inlined, inlined
+from release_watch.assurance.tuning.proposal import TuningProposal, proposal_id
+from release_watch.assurance.tuning.replay import Activity, activity, replay
+from release_watch.assurance.tuning.scores import Score, score
+from release_watch.catalog.slos import Slo
+from release_watch.clock import now
+from release_watch.errors import InvalidInputError
+from release_watch.response.incidents import Incident
+from release_watch.slo.rulefile import Rule, RuleGroup, parse_prometheus_duration
+from release_watch.telemetry.metrics import Metrics
+from release_watch.telemetry.promql import SeriesSelector
+
+DEFAULT_INTERVAL = timedelta(minutes=1)
+"""Prometheus' own, where a group names none."""
+
+
+class History(NamedTuple):
+    """What a rule is replayed over: telemetry, a window (start, end) of it, and known incidents.
+
+    ``recorded`` are recording rules by name; ``missed`` the ids of incidents that no alert at all saw.
+    """
+
+    metrics: Metrics
+    window: tuple[datetime, datetime]
+    incidents: Sequence[Incident]
+    recorded: Mapping[str, Sequence[Rule]] = {}
+    missed: frozenset[str] = frozenset()
+    matching: MatchRules | None = None
+    review: Reviewing = "tracker"
+
+    def of(self, service: str) -> list[Incident]:
+        """Return the incidents of a service, and those of all services."""
+        return [one for one in self.incidents if one.service in (service, None)]
+
+
+class BackTest(NamedTuple):
+    """What was tried for one rule, and the ``reason``. ``after`` are the firings of the proposed one."""
+
+    rule: Rule
+    group: str
+    reason: str
+    window: tuple[datetime, datetime]
+    incidents: Sequence[Incident]
+    before: Score
+    firings: Sequence[AlertInterval]
+    trials: Sequence[Trial] = ()
+    proposal: TuningProposal | None = None
+    after: Sequence[AlertInterval] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the rule among others, safe in a file name."""
+        return proposal_id(self.rule, "for").replace("tune-", "rule-")
+
+
+def back_test(
+    rule: Rule, group: RuleGroup, history: History, *, slo: Slo | None = None, at: datetime | None = None
+) -> BackTest:
+    """Return what the rule was worth over ``history``, what was tried, and the best change that is allowed.
+
+    A drill's rule is never tuned.
+
+    Raises:
+        BackendError: if the server does not answer.
+        InvalidInputError: if the rule cannot be replayed.
+    """
+    if rule.alert is None or rule.labels.get("drill"):
+        raise InvalidInputError([f"{rule.name}: only alerts that are no drills are tuned"])
+    laboratory = _Laboratory(rule, group, history)
+    before, firings = laboratory.run(rule)
+    reason, tried = _wanted(rule, before, firings, laboratory, slo)
+    result = BackTest(
+        rule, group.name, reason, history.window, history.of(laboratory.service), before, firings
+    )
+    trials = []
+    for candidate in tried:
+        after, _ = laboratory.run(candidate.rule)
+        refused = refusal(rule, before, candidate, after, history.missed)
+        trials.append(Trial(candidate, after, refused))
+    chosen = best(trials, before)
+    if chosen is None:
+        return result._replace(trials=tuple(trials))
+    proposal = laboratory.proposal(before, chosen, len(trials), at or now())
+    return result._replace(
+        trials=tuple(trials), proposal=proposal, after=laboratory.run(chosen.candidate.rule)[1]
+    )
+
+
+def replayed(
+    rule: Rule, group: RuleGroup, history: History
+) -> tuple[Score, Sequence[AlertInterval], tuple[str, ...]]:
+    """Return what ``rule`` was worth over ``history``, its firings, and the recordings calculated for it.
+
+    Raises:
+        BackendError: if the server does not answer.
+        InvalidInputError: if the rule cannot be replayed.
+    """
+    laboratory = _Laboratory(rule, group, history)
+    found, firings = laboratory.run(rule)
+    return found, firings, laboratory.readable(rule.expr).names
+
+
+class _Laboratory:
+    """Replays variants of one rule; each expression is asked for once."""
+
+    def __init__(self, rule: Rule, group: RuleGroup, history: History) -> None:
+        self.service = rule.service or ""
+        self._rule, self._group, self._history = rule, group, history
+        self.step = parse_prometheus_duration(group.interval) if group.interval else DEFAULT_INTERVAL
+        self.step = max(self.step, timedelta(seconds=1))
+        self._activities: dict[str, Activity] = {}
+        self._missing: dict[SeriesSelector, bool] = {}
+
+    def run(self, rule: Rule) -> tuple[Score, list[AlertInterval]]:
+        """Return what a variant was worth, and its firings."""
+        if rule.expr not in self._activities:
+            expr = self.readable(rule.expr).expr
+            self._activities[rule.expr] = activity(
+                self._history.metrics, expr, self._history.window, self.step
+            )
+        firings = replay(self._activities[rule.expr], rule)
+        return self.scored(firings), firings
+
+    def scored(self, firings: Sequence[AlertInterval]) -> Score:
+        """Return what firings were worth against the incidents of the service."""
+        history = self._history
+        return score(
+            firings,
+            history.of(self.service),
+            until=history.window[1],
+            rules=history.matching,
+            review=history.review,
+        )
+
+    def readable(self, expr: str) -> Inlined:
+        """Return an expression as this history can answer it."""
+        return inlined(expr, self._history.recorded, self._is_missing, self.step)
+
+    def blind(self, before: Score) -> list[str]:
+        """Return the incidents of the service that no alert saw, this one included."""
+        of_service = {one.id for one in self._history.of(self.service)}
+        return sorted((self._history.missed & of_service) - set(before.caught))
+
+    def derived(self) -> list[Decimal]:
+        """Return thresholds that history suggests."""
+        history = self._history
+        expr = self.readable(self._rule.expr).expr
+        if expr != self._rule.expr:
+            return []
+        return derived_thresholds(
+            history.metrics,
+            self._rule,
+            expr,
+            history.window,
+            self.step,
+            history.of(self.service),
+            history.matching,
+        )
+
+    def proposal(self, before: Score, chosen: Trial, tried: int, at: datetime) -> TuningProposal:
+        """Return the proposal of a candidate, with its change among the rule's annotations."""
+        candidate, rule = chosen.candidate, self._rule
+        tuned = {**candidate.rule.annotations, "tuned": candidate.change.replace("{{", "{ {")}
+        return TuningProposal(
+            proposal_id=proposal_id(rule, candidate.kind),
+            alert=rule.name,
+            service=self.service,
+            group=self._group.name,
+            kind=candidate.kind,
+            change=candidate.change,
+            current=rule,
+            proposed=candidate.rule.model_copy(update={"annotations": tuned}),
+            before=before,
+            expected=chosen.score,
+            window=Window(start=self._history.window[0], end=self._history.window[1]),
+            step_seconds=self.step.total_seconds(),
+            review=self._history.review,
+            tried=tried,
+            inlined=self.readable(candidate.rule.expr).names,
+            generated_at=at,
+        )
+
+    def _is_missing(self, selector: SeriesSelector) -> bool:
+        """Return whether history has no sample of a recording near the beginning of its window."""
+        if selector not in self._missing:
+            start, end = self._history.window
+            seconds = int((end - start).total_seconds())
+            early = start + (end - start) / 10
+            query = f"count(count_over_time({selector}[{max(1, seconds // 10)}s]))"
+            self._missing[selector] = not self._history.metrics.instant(query, early)
+        return self._missing[selector]
+
+
+def _wanted(
+    rule: Rule, before: Score, firings: Sequence[AlertInterval], laboratory: _Laboratory, slo: Slo | None
+) -> tuple[str, list[Candidate]]:
+    """Return what is wrong with a rule, in words, and the changes to try; nothing where all is well."""
+    precision = before.precision
+    copies = before.notifications > before.firings
+    if precision is not None and before.firings >= FEWEST_FIRINGS and precision.share < NOISY_BELOW:
+        reason = f"only {precision} of its firings belonged to an incident"
+    elif (flaps := _flaps(firings)) >= FLAPPING_FROM:
+        reason = f"came back within an hour {flaps} times"
+    elif copies:
+        reason = f"{before.notifications} series fired in {before.firings} firings"
+    elif blind := laboratory.blind(before):
+        derived = laboratory.derived()
+        return f"did not see {', '.join(blind)}, nor did any other alert", [
+            *louder(rule, slo=slo, derived=derived)
+        ]
+    else:
+        return "", []
+    return reason, [*quieter(rule, slo=slo, derived=laboratory.derived(), copies=copies)]
+
+
+def _flaps(firings: Sequence[AlertInterval]) -> int:
+    return sum(1 for one, other in pairwise(firings) if other.start - one.end <= FLAP_WITHIN)

@@ -1,0 +1,193 @@
+"""Changes that a rule could have: each a small, pure transformation of it, in order from mild to strong.
+
+Numbers are found where this package's rules write them: ``> 4.5`` is "at least 5 events", and any other
+number after a comparison is a threshold. A rule without such a number has no candidate of that kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from release_watch.assurance.tuning.proposal import Kind
+from release_watch.assurance.tuning.replay import KEEP, hold_of
+from release_watch.catalog.slos import Slo
+from release_watch.clock import in_words
+from release_watch.errors import InvalidInputError
+from release_watch.slo.rulefile import Rule, duration
+from release_watch.slo.windows import burn_windows, plain
+from release_watch.telemetry.promql import parsed
+
+MORE_EVENTS = (2, 4, 10)
+HOLDS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30))
+KEEPS = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 15, 30))
+HIGHER = tuple(map(Decimal, ("1.25", "1.5", "2", "3")))
+LOWER = tuple(map(Decimal, ("0.75", "0.5")))
+OBJECTIVES = tuple(map(Decimal, ("0.9999", "0.9995", "0.999", "0.995", "0.99", "0.98", "0.95")))
+"""Classes of objectives that people know; a change goes to a neighbour."""
+INSTANCES = ("instance", "pod", "container", "endpoint", "node")
+
+_COUNT = re.compile(r"(?<=> )(\d+)\.5(?![\d.])")
+_THRESHOLD = re.compile(r"(?<=[<>] )(\d+(?:\.\d+)?)(?![\w.])")
+
+
+class Candidate(NamedTuple):
+    """A changed rule. ``sooner``: it fires whenever the rule in force does, so no incident can be lost."""
+
+    kind: Kind
+    change: str
+    rule: Rule
+    sooner: bool = False
+
+
+def quieter(
+    rule: Rule, *, slo: Slo | None = None, derived: Sequence[Decimal] = (), copies: bool = False
+) -> Iterator[Candidate]:
+    """Yield changes for a rule that fires too often.
+
+    Args:
+        rule: an alerting rule.
+        slo: the SLO whose budget it watches, for another objective.
+        derived: thresholds that the rule's own history suggests (:mod:`.derived`).
+        copies: whether several series of it fired at the same time.
+    """
+    yield from _more_events(rule)
+    yield from _longer(rule)
+    yield from _kept(rule)
+    if copies:
+        yield from _grouped(rule)
+    yield from _thresholds(rule, HIGHER, "stricter")
+    yield from _from_history(rule, derived)
+    if slo is not None:
+        yield from _objective(rule, slo, lower=True)
+    if rule.labels.get("severity") == "page":
+        lowered = rule.model_copy(update={"labels": {**rule.labels, "severity": "ticket"}})
+        yield Candidate("severity", "a ticket in place of a page", lowered)
+
+
+def louder(rule: Rule, *, slo: Slo | None = None, derived: Sequence[Decimal] = ()) -> Iterator[Candidate]:
+    """Yield changes for a rule that misses incidents; see :func:`quieter`."""
+    held = hold_of(rule)
+    for hold in (None, *(one for one in HOLDS if one < held)):
+        if held:
+            words = f"for: {in_words(held)} to {in_words(hold) if hold else 'none'}"
+            yield Candidate("for", words, _held(rule, hold), sooner=True)
+    for match in set(_COUNT.findall(rule.expr)):
+        fewer = max(1, (int(match) + 1) // 2)
+        changed = re.sub(rf"(?<=> ){match}\.5(?![\d.])", f"{fewer - 1}.5", rule.expr)
+        words = f"at least {int(match) + 1} to {fewer} events"
+        yield Candidate("minimum events", words, _expr(rule, changed), sooner=fewer <= int(match))
+    yield from _thresholds(rule, LOWER, "more sensitive")
+    yield from _from_history(rule, derived)
+    if slo is not None:
+        yield from _objective(rule, slo, lower=False)
+
+
+def main_threshold(rule: Rule) -> tuple[str, str, str] | None:
+    """Return (left side, operator, number) of the first comparison of the condition; None without one."""
+    import promql_parser as promql
+
+    try:
+        node = parsed(rule.expr)
+    except ValueError:
+        return None
+    while isinstance(node, promql.ParenExpr) or (
+        isinstance(node, promql.BinaryExpr) and str(node.op) in ("and", "unless")
+    ):
+        node = node.expr if isinstance(node, promql.ParenExpr) else node.lhs
+    if not isinstance(node, promql.BinaryExpr) or str(node.op) not in ("<", ">"):
+        return None
+    number = node.rhs
+    if not isinstance(number, promql.NumberLiteral) or f"{node.op} " not in rule.expr:
+        return None
+    written = [one for one in _THRESHOLD.findall(rule.expr) if float(one) == number.val]
+    return (node.lhs.prettify(), str(node.op), written[0]) if written else None
+
+
+def _more_events(rule: Rule) -> Iterator[Candidate]:
+    counts = sorted({int(one) + 1 for one in _COUNT.findall(rule.expr)})
+    for times in MORE_EVENTS if counts else ():
+        changed = _COUNT.sub(lambda match, n=times: f"{(int(match[1]) + 1) * n - 1}.5", rule.expr)  # type: ignore[misc]
+        words = "; ".join(f"at least {one} to {one * times} events" for one in counts)
+        yield Candidate("minimum events", words, _expr(rule, changed))
+
+
+def _longer(rule: Rule) -> Iterator[Candidate]:
+    held = hold_of(rule)
+    for hold in (one for one in HOLDS if one > held):
+        words = f"for: {in_words(held) if held else 'none'} to {in_words(hold)}"
+        yield Candidate("for", words, _held(rule, hold))
+
+
+def _kept(rule: Rule) -> Iterator[Candidate]:
+    if KEEP not in Rule.model_fields:
+        return
+    for keep in KEEPS:
+        changed = rule.model_copy(update={KEEP: duration(keep)})
+        yield Candidate("keep_firing_for", f"keep_firing_for: {in_words(keep)}", changed, sooner=True)
+
+
+def _grouped(rule: Rule) -> Iterator[Candidate]:
+    texts = " ".join([*rule.labels.values(), *rule.annotations.values()])
+    if any(f"$labels.{one}" in texts for one in INSTANCES):
+        return  # its text names the instance
+    labels = ", ".join(INSTANCES)
+    changed = _expr(rule, f"max without ({labels}) (\n{rule.expr}\n)")
+    yield Candidate("grouping", "one alert for all instances of the service", changed, sooner=True)
+
+
+def _thresholds(rule: Rule, factors: Sequence[Decimal], word: str) -> Iterator[Candidate]:
+    found = main_threshold(rule)
+    if found is None or _COUNT.search(f"{found[1]} {found[2]}"):
+        return
+    _, operator, written = found
+    for factor in factors:
+        value = Decimal(written) * factor if operator == ">" else Decimal(written) / factor
+        yield _at(
+            rule, operator, written, value, "threshold", f"threshold {written} to {plain(value)}, {word}"
+        )
+
+
+def _from_history(rule: Rule, derived: Sequence[Decimal]) -> Iterator[Candidate]:
+    found = main_threshold(rule)
+    for value in derived if found is not None else ():
+        if found is not None and plain(value) != plain(Decimal(found[2])):
+            words = f"threshold {found[2]} to {plain(value)}, from its values outside of incidents"
+            yield _at(rule, found[1], found[2], value, "baseline", words)
+
+
+def _at(rule: Rule, operator: str, written: str, value: Decimal, kind: Kind, words: str) -> Candidate:
+    pattern = rf"(?<={operator} ){re.escape(written)}(?![\w.])"
+    return Candidate(kind, words, _expr(rule, re.sub(pattern, plain(value), rule.expr, count=1)))
+
+
+def _objective(rule: Rule, slo: Slo, *, lower: bool) -> Iterator[Candidate]:
+    """Yield the rule at the neighbouring class of objective: each burn rate's threshold moves with it."""
+    classes = [one for one in OBJECTIVES if (one < slo.objective if lower else one > slo.objective)]
+    if not classes:
+        return
+    target = max(classes) if lower else min(classes)
+    try:
+        now = burn_windows(slo.name, slo.objective, slo.window_days)
+        then = burn_windows(slo.name, target, slo.window_days)
+    except InvalidInputError:
+        return
+    moved = {plain(a.threshold): plain(b.threshold) for a, b in zip(now, then, strict=True)}
+    changed = _THRESHOLD.sub(lambda match: moved.get(match[1], match[1]), rule.expr)
+    if changed != rule.expr:
+        words = (
+            f"objective {slo.objective * 100:f} % to {target * 100:f} %; change it in the SLO {slo.name}, "
+            "too, or the next release brings the old one back"
+        )
+        yield Candidate("objective class", words, _expr(rule, changed))
+
+
+def _expr(rule: Rule, expr: str) -> Rule:
+    return rule.model_copy(update={"expr": expr})
+
+
+def _held(rule: Rule, hold: timedelta | None) -> Rule:
+    return rule.model_copy(update={"hold": duration(hold) if hold else None})
