@@ -5,9 +5,25 @@ from __future__ import annotations
 import argparse
 import sys
 
-from benchmarks import audit, drill, parse, report, rules, waiting, whole_run
+from benchmarks import (
+    audit,
+    capture,
+    drift,
+    drill,
+    healthy,
+    judge,
+    parse,
+    report,
+    rules,
+    waiting,
+    watches,
+    whole_run,
+)
 
-MEASUREMENTS = {module.NAME: module for module in (parse, whole_run, waiting, audit, rules, drill)}
+MEASUREMENTS = {
+    module.NAME: module
+    for module in (parse, whole_run, waiting, watches, audit, rules, drill, capture, judge, healthy, drift)
+}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
+from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -41,6 +42,11 @@ def escape(value: object) -> Written:
     text = _WHITE.sub(" ", text).strip()
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return Written(_ACTS.sub(r"\\\1", text) or NOTHING)
+
+
+def unescaped(markdown: str) -> str:
+    """Return the text that :func:`escape` made ``markdown`` of."""
+    return unescape(re.sub(r"\\(.)", r"\1", markdown))
 
 
 def code(value: object) -> Written:

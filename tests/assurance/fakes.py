@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,9 @@ from release_watch.transport import Answer
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 CONFIG: Config = load_config(Path(__file__).resolve().parents[2] / "include" / "config")
+
+QUESTION = re.compile(r'label_replace\((.*?), "release_watch_question", "(\d+)", "", ""\)', re.DOTALL)
+"""A question among others in one query, and its number."""
 
 
 def release(release_id: str = "rel-1", *services: str, days_ago: float = 1, **more: Any) -> Release:
@@ -43,6 +47,16 @@ class FakeMetrics:
 
     def instant(self, query: str, at: datetime | None = None) -> list[Sample]:
         self.queries.append(query)
+        asked = QUESTION.findall(query)
+        if not asked:
+            return self._samples(query, at)
+        return [
+            sample._replace(labels={**sample.labels, "release_watch_question": number})
+            for question, number in asked
+            for sample in self._samples(question, at)
+        ]
+
+    def _samples(self, query: str, at: datetime | None) -> list[Sample]:
         found = next((value for part, value in self.instants.items() if part in query), [])
         if isinstance(found, Exception):
             raise found

@@ -14,6 +14,7 @@ from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.errors import BackendError
 from release_watch.telemetry.metrics import Sample
 from release_watch.telemetry.promql import parsed
+from tests.assurance.fakes import QUESTION
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = Service(name="checkout", tier=Tier.CRITICAL, owner="x", signals=Signals())
@@ -46,10 +47,14 @@ class Answers:
     def metrics(self, *_: object) -> Answers:
         return self
 
-    def instant(self, *_: object) -> list[Sample]:
+    def instant(self, query: str, *_: object) -> list[Sample]:
         if self._error:
             raise self._error
-        return self._samples
+        return [
+            sample._replace(labels={**sample.labels, "release_watch_question": number})
+            for _, number in QUESTION.findall(query)
+            for sample in self._samples
+        ]
 
 
 FORMS = {

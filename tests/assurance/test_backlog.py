@@ -1,11 +1,31 @@
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
-from release_watch.assurance.backlog import backlog_items
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from release_watch.assurance.backlog import (
+    Amended,
+    BacklogItem,
+    Origin,
+    Scope,
+    amended,
+    backlog_items,
+    copied,
+    entries,
+    filed,
+    improvement,
+    scope_of,
+)
 from release_watch.catalog.config import load_config
 from release_watch.dashboards.models import DashboardActivation
+from release_watch.errors import BackendError
 from release_watch.evidence.models import AuditFinding
+from release_watch.response.attachments import Attachment
+from release_watch.response.incidents import Incident, TicketRef
 from release_watch.verdict import Verdict
 
 
@@ -29,3 +49,160 @@ def test_dashboards_that_were_not_activated_become_one_item(activated: bool, ite
         for n in range(3)
     ]
     assert len(backlog_items(None, None, None, None, load_config(), dashboards=boards)) == items
+
+
+MORNING = datetime(2026, 11, 2, 2, 15, tzinfo=UTC)
+NIGHT = Origin("production", "night")
+KINDS = ("coverage", "drill")
+ITEMS = [
+    improvement(
+        kind,
+        service,
+        "cause",
+        title=f"{kind} of {service}: a|b_c *d*",
+        evidence="seen",
+        priority="high",
+        owners={},
+    )
+    for kind in KINDS
+    for service in ("checkout", "payments")
+]
+EVERYTHING = Scope(frozenset(KINDS), frozenset({"checkout", "payments"}))
+
+
+def night(text: str | None, items: list[BacklogItem], number: int, scope: Scope = EVERYTHING) -> Amended:
+    return amended(text, items, NIGHT, MORNING + timedelta(days=number), scope=scope)
+
+
+def state(text: str, item: BacklogItem) -> str:
+    return next(entry for entry in entries(text) if entry.item_id == item.item_id).state
+
+
+def test_an_item_is_closed_when_its_cause_is_gone_and_opened_when_it_is_back() -> None:
+    first = night(None, ITEMS[:1], 0)
+    second = night(first.text, [], 1)
+    third = night(second.text, ITEMS[:1], 2)
+    assert (first.added, second.closed, third.reopened) == ((ITEMS[0].item_id,),) * 3
+    assert [state(one.text, ITEMS[0]) for one in (first, second, third)] == ["open", "closed", "open"]
+    assert "gone: 2026-11-03" in third.text
+    assert "back: 2026-11-04" in third.text
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        Scope(frozenset({"drill"}), frozenset({"checkout"})),
+        Scope(frozenset({"coverage"}), frozenset({"payments"})),
+    ],
+    ids=["another-kind", "another-service"],
+)
+def test_what_was_not_looked_at_stays_open(scope: Scope) -> None:
+    text = night(None, ITEMS[:1], 0).text
+    assert night(text, [], 1, scope).text == text
+
+
+@pytest.mark.parametrize("words", ["accepted until March", "in work", "closed"])
+def test_a_state_that_a_person_wrote_stays(words: str) -> None:
+    text = night(None, ITEMS[:1], 0).text.replace("state: open", f"state: {words}")
+    assert night(text, [], 1).text == text
+    assert night(text, ITEMS[:1], 1).text == text
+
+
+def test_a_later_document_without_the_cause_closes_nothing_where_a_source_could_not_be_read() -> None:
+    assert not scope_of(["checkout"], None, None, None, None).kinds
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(range(len(ITEMS)))), st.booleans()), max_size=6))
+def test_over_nights_every_cause_stands_once_and_is_open_as_it_was_last_seen(
+    nights: list[tuple[set[int], bool]],
+) -> None:
+    text: str | None = None
+    expected: dict[int, str] = {}
+    for number, (found, looked) in enumerate(nights):
+        items = [ITEMS[index] for index in sorted(found)]
+        scope = EVERYTHING if looked else Scope()
+        after = night(text, items, number, scope)
+        assert night(after.text, items, number, scope).text == after.text
+        text = after.text
+        if looked:
+            expected = dict.fromkeys(expected, "closed")
+        expected |= dict.fromkeys(found, "open")
+    seen = [(entry.item_id, entry.state) for entry in entries(text or "")]
+    assert sorted(seen) == sorted((ITEMS[index].item_id, how) for index, how in expected.items())
+
+
+class Tracker:
+    """Tickets in memory, with the failure of a tracker that goes away after some calls."""
+
+    def __init__(self, calls: int = 1000) -> None:
+        self.by_key: dict[str, tuple[TicketRef, str]] = {}
+        self.states: dict[str, str] = {}
+        self.left = calls
+
+    def _called(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise BackendError("tracker", "is away")
+
+    def create_once(self, key: str, title: str, body: str) -> TicketRef:
+        self._called()
+        assert "owner: nobody yet" in body
+        ref, _ = self.by_key.setdefault(key, (TicketRef(str(len(self.by_key) + 1), f"http://t/{key}"), title))
+        self.states.setdefault(ref.id, "open")
+        return ref
+
+    def update(self, ticket: TicketRef, note: str) -> None:
+        raise AssertionError(f"{ticket.id}: no note is needed: {note}")
+
+    def close(self, ticket: TicketRef, note: str) -> None:
+        self._called()
+        assert "2026-11" in note
+        self.states[ticket.id] = "closed"
+
+    def reopen(self, ticket: TicketRef, note: str) -> None:
+        self._called()
+        assert "2026-11" in note
+        self.states[ticket.id] = "open"
+
+    def attach(self, ticket: TicketRef, attachment: Attachment) -> bool:
+        raise AssertionError(f"{ticket.id}: no file is needed: {attachment.name}")
+
+    def incidents(self, since: datetime, services: Iterable[str]) -> list[Incident]:
+        raise AssertionError(f"nobody reads incidents of {services} since {since}")
+
+
+def last(text: str, tracker: Tracker) -> str:
+    """Return the backlog after filing, also where the tracker went away in the middle of it."""
+    try:
+        for changed in filed(text, tracker, "production"):
+            text = changed
+    except BackendError:
+        pass
+    return text
+
+
+@pytest.mark.parametrize("calls", range(5))
+def test_each_item_has_one_ticket_even_if_the_tracker_went_away(calls: int) -> None:
+    tracker = Tracker(calls)
+    text = last(night(None, ITEMS, 0).text, tracker)
+    assert len(tracker.by_key) == min(calls, len(ITEMS))
+    tracker.left = 1000
+    text = last(text, tracker)
+    assert last(text, tracker) == text
+    assert len(tracker.by_key) == len(ITEMS)
+    assert tracker.by_key[f"production-{ITEMS[0].item_id}"][1] == ITEMS[0].title
+
+
+def test_a_ticket_is_closed_and_opened_again_with_its_item() -> None:
+    tracker = Tracker()
+    text = last(night(None, ITEMS[:1], 0).text, tracker)
+    for number, (found, how) in enumerate([([], "closed"), (ITEMS[:1], "open"), ([], "closed")], 1):
+        text = last(night(text, found, number).text, tracker)
+        assert list(tracker.states.values()) == [how]
+
+
+def test_the_copy_of_a_release_is_not_written_anew_for_the_time_alone() -> None:
+    text = night(None, ITEMS, 0).text
+    first = copied(text, NIGHT, "s3://root/backlog", MORNING)
+    assert copied(text, NIGHT, "s3://root/backlog", MORNING + timedelta(hours=1), earlier=first) == first
+    assert [entry.item_id for entry in entries(first)] == [item.item_id for item in ITEMS]

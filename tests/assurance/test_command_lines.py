@@ -134,8 +134,8 @@ class TestAggregateCoverage:
             servers = {} if incidents is None else {"tickets": FakeServer()}
 
             class Tracker:
-                def __init__(self, transport: object) -> None:
-                    self.transport = transport
+                def __init__(self, transport: object, policy: object) -> None:
+                    self.transport, self.policy = transport, policy
 
                 def incidents(self, *_: object) -> list[Incident]:
                     if isinstance(incidents, Exception):
@@ -144,7 +144,7 @@ class TestAggregateCoverage:
 
             backends = FakeBackends(metrics or FakeMetrics(), **servers)
             monkeypatch.setattr(script, "AirflowBackends", lambda _: backends)
-            monkeypatch.setattr(script, "Roundup", Tracker)
+            monkeypatch.setattr(script, "tickets_of", Tracker)
             monkeypatch.setattr(script, "now", lambda: NOW)
             output = artifacts / "new" / "report.md"
             return script.main(["--scope", "monitoring", "--output", str(output), *more]), output

@@ -15,10 +15,20 @@ from release_watch.artifacts.models import (
     Severity,
     Window,
 )
-from release_watch.assurance.backlog import append_backlog, backlog_items
+from release_watch.assurance.backlog import Origin, amended, backlog_items
 from release_watch.assurance.correlation import correlate
-from release_watch.assurance.scorecard import Waiver, scorecard_markdown
+from release_watch.assurance.scorecard import (
+    DriftCount,
+    Earlier,
+    Sources,
+    changes,
+    scorecard,
+    scorecard_markdown,
+    slo_lines,
+)
+from release_watch.assurance.scorecard.picture import draw
 from release_watch.assurance.tuning import judge_tuning, proposals, tuning_report
+from release_watch.catalog.waivers import Waiver
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.verdict import Verdict
@@ -28,6 +38,8 @@ from tests.gates import artifacts as a
 
 NOISE = [alert(n * 100, n * 100 + 1) for n in range(4)]
 GAP = a.audit(a.service_audit("checkout", logs=a.signal_audit(a.check("live", "FAIL"))))
+
+LESS = a.audit(a.service_audit("checkout").model_copy(update={"score": 0.5}))
 
 
 def finding(state: FindingState = FindingState.OPEN, reason: str = "p95 doubled") -> Finding:
@@ -102,6 +114,10 @@ class TestTuningReport:
         assert "\\|" in row
 
 
+def backlog_text(existing, items, at):
+    return amended(existing, items, Origin("production", "rel-1"), at).text
+
+
 class TestBacklog:
     def items(self, audit=None, results=None, monitoring_results=None, correlation=None):
         return backlog_items(audit, results, monitoring_results, correlation, CONFIG)
@@ -152,16 +168,15 @@ class TestBacklog:
 
     def test_appending_twice_adds_nothing(self):
         items = self.items(GAP)
-        once = append_backlog(None, items, release(), NOW)
-        assert append_backlog(once, items, release(), NOW + timedelta(days=1)) == once
+        once = backlog_text(None, items, NOW)
+        assert backlog_text(once, items, NOW + timedelta(days=1)) == once
         assert once.count("## RW-") == len(items) == 1
 
     def test_what_people_wrote_survives_and_new_items_come_after_it(self):
-        edited = append_backlog(None, self.items(GAP), release(), NOW).replace("state: open", "state: done")
-        text = append_backlog(
+        edited = backlog_text(None, self.items(GAP), NOW).replace("state: open", "state: done")
+        text = backlog_text(
             edited + "\nSee JIRA-1.\n",
             self.items(GAP, monitoring_results=monitoring(finding())),
-            release(),
             NOW,
         )
         assert "state: done" in text
@@ -169,34 +184,34 @@ class TestBacklog:
         assert text.count("## RW-") == 2
 
     def test_an_empty_backlog_is_a_document_that_says_so_once(self):
-        text = append_backlog(None, [], release(), NOW)
+        text = backlog_text(None, [], NOW)
         assert "Nothing is outstanding" in text
-        assert append_backlog(text, [], release(), NOW + timedelta(days=1)) == text
+        assert backlog_text(text, [], NOW + timedelta(days=1)) == text
 
     def test_text_from_outside_is_one_inert_line(self):
         evil = finding(reason="x\n## RW-0000000000: fake <b>")
-        text = append_backlog(None, self.items(monitoring_results=monitoring(evil)), release(), NOW)
+        text = backlog_text(None, self.items(monitoring_results=monitoring(evil)), NOW)
         assert text.count("\n## RW-") == 1
         assert "<b>" not in text
 
 
 class TestScorecard:
-    def card(self, backends=None, **changes):
+    def made(self, backends=None, config=CONFIG, drift=None, **changes):
         given = {
             "audit": a.audit(a.service_audit("checkout"), a.service_audit("payments")),
             "results": a.results(a.drill()),
             "monitoring": monitoring(finding()),
             "correlation": correlate([alert(10, 20)], [incident(15, 60)], window=WINDOW),
         } | changes
+        backlog = tuple(backlog_items(*given.values(), config))
+        sources = Sources(**given, drift=drift, backlog=backlog)
         metrics = FakeMetrics(instants={"increase": [({}, 0.9995)]})
-        return scorecard_markdown(
-            release(),
-            CONFIG,
-            *given.values(),
-            backends or FakeBackends(metrics),
-            NOW,
-            backlog=backlog_items(*given.values(), CONFIG),
-        )
+        services = config.catalog.select(release().services)
+        slos = slo_lines(config, services, backends or FakeBackends(metrics), NOW, "production")
+        return scorecard(release(), config, sources, slos, NOW)
+
+    def card(self, *given, **changes):
+        return scorecard_markdown(self.made(*given, **changes))
 
     def test_shows_attainment_with_budget_and_query(self):
         text = self.card()
@@ -237,8 +252,57 @@ class TestScorecard:
         assert "100% (1 of 1" in text
 
     def test_shows_waivers_with_who_and_until_when(self):
-        waiver = Waiver(subject="traces of catalogue", granted_by="ada", reason="legacy", expires_at=NOW)
-        text = scorecard_markdown(
-            release(), CONFIG, None, None, None, None, FakeBackends(), NOW, waivers=[waiver]
+        given = {"granted_by": "ada", "reason": "legacy"}
+        waivers = tuple(
+            Waiver(subject=subject, service=service, expires_at=NOW + timedelta(days=days), **given)
+            for subject, service, days in [
+                ("traces of checkout", "checkout", 1),
+                ("old one", None, -1),
+                ("another's", "mail", 1),
+            ]
         )
-        assert "| traces of catalogue | ada | legacy |" in text
+        text = self.card(config=CONFIG.model_copy(update={"waivers": waivers}))
+        assert "| traces of checkout | checkout | ada | legacy | 2026-11-23" in text
+        assert "EXPIRED 2026-11-21" in text
+        assert "another's" not in text
+        assert "| waivers | 2, 1 of them expired |" in text
+
+    def test_drift_is_counted_by_kind(self):
+        text = self.card(drift=DriftCount(by_kind={"edited": 2, "missing": 1, "extra": 0}, behind="night"))
+        assert "| drift | 3 (2 edited, 1 missing) | night |" in text
+
+    def test_the_trend_is_measured_in_the_past(self):
+        class Falling(FakeMetrics):
+            def instant(self, query, at=None):
+                days = (NOW - at).days
+                return [sample._replace(value=0.999 + 0.0001 * days) for sample in super().instant(query, at)]
+
+        text = self.card(FakeBackends(Falling(instants={"increase": [({}, 0.9995)]})))
+        assert "points in 7 d" in text
+        assert "| -" in text
+
+    def test_is_the_same_after_a_round_through_json(self):
+        made = self.made()
+        assert type(made).model_validate_json(made.model_dump_json()) == made
+
+    @pytest.mark.parametrize(
+        ("changed", "name", "words"),
+        [
+            ({"monitoring": monitoring()}, "open risks", "better; was 1"),
+            ({"audit": LESS}, "coverage", "worse; was 100%"),
+            ({"correlation": None}, "alert recall", "unknown; was 100%"),
+            ({}, "backlog items", "same"),
+        ],
+        ids=["fewer-risks", "less-coverage", "not-known-now", "nothing-changed"],
+    )
+    def test_is_compared_with_an_earlier_one(self, changed, name, words):
+        before, after = self.made(), self.made(**changed)
+        found = next(change for change in changes(after, before) if change.number.name == name)
+        assert words in found.shown
+        assert words in scorecard_markdown(after, [Earlier("the last night", before)])
+
+    def test_is_drawn_with_and_without_data(self):
+        empty = self.made(audit=None, results=None, monitoring=None, correlation=None)
+        for card in (self.made(), empty, empty.model_copy(update={"slos": ()})):
+            assert draw(card).startswith(b"\x89PNG")
+            assert draw(card) == draw(card)

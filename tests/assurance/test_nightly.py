@@ -5,20 +5,30 @@ from typing import Any
 import pytest
 
 from release_watch.artifacts.models import AlertTestResults, CoverageStatus
-from release_watch.assurance import checks
+from release_watch.assurance import reading
 from release_watch.assurance.alert_path import Drilled
+from release_watch.assurance.dashboards_there import dashboards_there
+from release_watch.assurance.drift import Drift, Expected, of_the_night
 from release_watch.assurance.nightly import NightReport, night
+from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
 from release_watch.errors import BackendError
-from release_watch.slo.rulefile import Rule, RuleGroup, from_yaml, to_yaml
+from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.transport import Answer
 from release_watch.verdict import Objective, Verdict
 from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, FakeServer, release
 from tests.gates import artifacts as a
 
 BOARD = ActiveDashboard(uid="red", title="RED")
+
+
+def targets(value: float) -> list[tuple[dict[str, str], float]]:
+    """Return ``up`` of a target of each service."""
+    return [({"instance": "one", "job": f"shop/{name}"}, value) for name in ("checkout", "payments")]
+
+
 HEALTHY = {
-    "up{": [({"instance": "one"}, 1.0)],
+    "up{": targets(1.0),
     "Watchdog": [({}, 1.0)],
     "increase": [({}, 0.9999)],
 }
@@ -41,16 +51,23 @@ def entry(release_id: str = "rel-1", services=("checkout", "payments"), **more: 
     return ActiveRelease.model_validate({**given, **more})
 
 
+def drift(what: str) -> Drift:
+    return Drift(
+        key=what, kind="missing", what=what, owner="sre", verdict=Verdict.NO_GO, to_do="activate it again"
+    )
+
+
 @pytest.fixture
 def world(monkeypatch):
     """A night in which all is well; tests spoil one answer."""
-    found: dict[str, Any] = {"problems": [], "texts": [], "logs": a.check(), "incidents": []}
+    found: dict[str, Any] = {"problems": [], "expected": [], "logs": a.check(), "incidents": []}
+    found["versions"] = frozenset({"1.1.0"})
 
-    def read_back(text: str, _: object) -> list[str]:
-        found["texts"].append(text)
+    def drifts(expected: Expected, _: object) -> tuple[Drift, ...]:
+        found["expected"].append(expected)
         if isinstance(found["problems"], Exception):
             raise found["problems"]
-        return found["problems"]
+        return tuple(drift(what) for what in found["problems"])
 
     class Tracker:
         def __init__(self, transport: object, policy: object) -> None:
@@ -63,13 +80,19 @@ def world(monkeypatch):
         logs = a.signal_audit(found["logs"])
         return a.audit(*(a.service_audit(s.name, s.tier.value, logs=logs) for s in services))
 
-    monkeypatch.setattr(checks, "read_back", read_back)
-    monkeypatch.setattr(checks, "tickets_of", Tracker)
-    monkeypatch.setattr(checks, "audit", audit)
+    def versions(signals: Any, _: object) -> object:
+        return dict.fromkeys(signals, found["versions"])
+
+    monkeypatch.setattr(of_the_night, "drift_of", drifts)
+    monkeypatch.setattr(reading, "tickets_of", Tracker)
+    monkeypatch.setattr(reading, "audit", audit)
+    monkeypatch.setattr(
+        reading, "versions_seen", lambda signals, _: dict.fromkeys(signals, found["versions"])
+    )
     found["drilled"] = drilled(checkout=Verdict.GO, payments=Verdict.GO)
     found["metrics"] = FakeMetrics(instants=HEALTHY)
     found["servers"] = {
-        "grafana": FakeServer({"/api/dashboards/uid/red": Answer(200, {})}),
+        "grafana": FakeServer({"/api/search": Answer(200, [{"uid": "red"}])}),
         "tickets": FakeServer(),
     }
     return found
@@ -77,7 +100,8 @@ def world(monkeypatch):
 
 def run(world, *entries: ActiveRelease) -> NightReport:
     backends = FakeBackends(world["metrics"], **world["servers"])
-    return night(entries or (entry(),), backends, CONFIG, NOW, world["drilled"])
+    active = entries or (entry(),)
+    return night(active, NightReading(active, backends, CONFIG, NOW), world["drilled"])
 
 
 def drilled(**verdicts: Verdict) -> Drilled:
@@ -124,25 +148,27 @@ def test_the_report_holds_the_drills(world):
 
 
 def test_no_active_release_needs_nobody(world):
-    assert night((), FakeBackends(), CONFIG, NOW).needs_person is False
-    assert world["texts"] == []
+    assert night((), NightReading((), FakeBackends(), CONFIG, NOW), None).needs_person is False
+    assert world["expected"] == []
 
 
 def spoil(world, what: str) -> None:
     if what == "rules":
         world["problems"] = ["Down: is not loaded"]
     elif what == "target":
-        world["metrics"].instants["up{"] = [({"instance": "one"}, 0.0)]
+        world["metrics"].instants["up{"] = targets(0.0)
     elif what == "no target":
         world["metrics"].instants["up{"] = []
     elif what == "dashboard":
-        world["servers"]["grafana"].answers = {}
+        world["servers"]["grafana"].answers = {"/api/search": Answer(200, [])}
     elif what == "coverage":
         world["logs"] = a.check("live", CoverageStatus.FAIL)
     elif what == "watchdog":
         world["metrics"].instants["Watchdog"] = []
     elif what == "prometheus":
         world["metrics"].instants = dict.fromkeys(HEALTHY, BackendError("Prometheus", "is down"))
+    elif what.endswith("version"):
+        world["versions"] = frozenset({"1.0.0"} if what == "version" else ())
     elif what == "grafana":
         del world["servers"]["grafana"]
 
@@ -153,7 +179,9 @@ def spoil(world, what: str) -> None:
         ("rules", "Down: is not loaded"),
         ("target", "down: one"),
         ("no target", "no scrape target"),
-        ("dashboard", "Grafana answers 404"),
+        ("dashboard", "Grafana has no dashboard red"),
+        ("version", "only version 1.0.0"),
+        ("no version", "no version is in"),
         ("coverage", "live: seen FAIL"),
         ("watchdog", "Watchdog does not fire"),
         ("prometheus", "is down"),
@@ -184,7 +212,7 @@ def test_a_backend_that_fails_hides_none_of_the_other_checks(world):
     world["problems"] = BackendError("Prometheus", "timed out")
     (found,) = run(world).releases
     by_name = {o.name: o.verdict for o in found.decision.objectives}
-    assert by_name["rules"] is Verdict.INCONCLUSIVE
+    assert by_name["drift"] is Verdict.INCONCLUSIVE
     assert by_name["dashboard RED"] is Verdict.GO
     assert by_name["dead man's switch"] is Verdict.GO
 
@@ -193,7 +221,7 @@ def test_a_check_that_breaks_is_an_error_and_hides_none_of_the_others(world):
     world["problems"] = ZeroDivisionError("oops")
     (found,) = run(world).releases
     by_name = {o.name: o.verdict for o in found.decision.objectives}
-    assert by_name["rules"] is Verdict.ERROR
+    assert by_name["drift"] is Verdict.ERROR
     assert by_name["coverage"] is Verdict.GO
 
 
@@ -226,8 +254,8 @@ def test_a_release_of_an_unknown_service_is_told_and_the_others_are_still_checke
 
 def test_rules_that_a_newer_release_took_over_are_not_missed(world):
     run(world, entry(services=("payments",)))
-    (asked,) = world["texts"]
-    assert [g.name for g in from_yaml(asked)] == ["payments-symptoms"]
+    asked = world["expected"][0]
+    assert {rule.group.name for rule in asked.rules} == {"payments-symptoms"}
 
 
 def test_a_release_without_registered_rules_needs_a_person(world):
@@ -242,3 +270,48 @@ def test_dashboards_that_were_never_activated_are_a_warning(world):
 def test_the_report_can_be_stored_and_read_again(world):
     report = run(world)
     assert NightReport.model_validate_json(report.model_dump_json()) == report
+
+
+def many(number: int) -> list[ActiveRelease]:
+    """Return so many releases, which share the services of the catalogue."""
+    return [entry(f"rel-{n}", ("checkout", "payments")) for n in range(number)]
+
+
+def test_a_server_is_asked_no_more_often_for_many_releases_than_for_one(world):
+    calls = []
+    for number in (1, 50):
+        world["metrics"].queries.clear()
+        world["servers"]["grafana"].requests.clear()
+        run(world, *many(number))
+        calls.append((len(world["metrics"].queries), len(world["servers"]["grafana"].requests)))
+    assert calls[0] == calls[1]
+
+
+def test_a_server_that_is_away_is_asked_once_and_told_for_every_release(world):
+    world["servers"]["grafana"].answers = {"/api/search": BackendError("Grafana", "is away")}
+    report = run(world, *many(5))
+    assert len(world["servers"]["grafana"].requests) == 1
+    assert all("Grafana: is away" in line for line in report.lines)
+    assert all(any(o.name == "coverage" for o in night.decision.objectives) for night in report.releases)
+
+
+def test_a_young_release_is_audited_by_itself_as_its_version_is_part_of_that(world):
+    young = entry(release=release("young", "checkout", days_ago=0.01), services=("checkout",))
+    world["versions"] = frozenset({"1.0.0"})
+    settled, fresh = run(world, entry(services=("payments",)), young).releases
+    assert any("version of payments" in o.name for o in settled.decision.failures)
+    assert not any("version of" in o.name for o in fresh.decision.failures)
+
+
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_all_pages_of_dashboards_are_read(pages):
+    full = [{"uid": f"u{n}"} for n in range(5000)]
+
+    class Paged:
+        base_url = "http://grafana"
+
+        def request(self, method: str, path: str, params: Any = None, **_: object) -> Answer:
+            assert (method, path) == ("GET", "/api/search")
+            return Answer(200, full if params["page"] <= pages else [{"uid": "last"}])
+
+    assert "last" in dashboards_there(Paged())

@@ -88,6 +88,21 @@ def test_it_tells_what_a_release_will_take_over(tmp_path):
     assert [entry.release.release_id for entry in found] == ["new"]
 
 
+def test_the_release_before_is_the_newest_one_that_shared_a_service(tmp_path):
+    registry = ActiveReleases(tmp_path)
+    names = [
+        ("old", "checkout", 5),
+        ("rolled-back", "checkout", 3),
+        ("other", "mail", 2),
+        ("now", "checkout", 1),
+    ]
+    releases = {name: release(name, service, days_ago=days) for name, service, days in names}
+    register(registry, *releases.values())
+    registry.retire("production", "rolled-back", reason="rolled back", at=NOW)
+    assert registry.predecessor(releases["now"]).release.release_id == "old"
+    assert registry.predecessor(releases["old"]) is None
+
+
 def test_a_damaged_registration_is_named_and_not_skipped(tmp_path):
     registry = ActiveReleases(tmp_path)
     register(registry, release())

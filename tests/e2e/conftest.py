@@ -50,10 +50,11 @@ class Rehearsed:
     def run_id(self) -> str:
         return next(word for word in self.output.split() if word.startswith("deploy-dep-")).rstrip(":")
 
-    def task_logs(self) -> str:
-        """The logs of every task of the run, as one text."""
+    def task_logs(self, run_id: str = "") -> str:
+        """The logs of every task of a run, by default of the rehearsal's, as one text."""
         logs = self.root / ".sandbox" / "run" / "airflow" / "logs"
-        return "\n".join(path.read_text() for path in sorted(logs.rglob("*.log")) if self.run_id in str(path))
+        wanted = run_id or self.run_id
+        return "\n".join(path.read_text() for path in sorted(logs.rglob("*.log")) if wanted in str(path))
 
 
 def rehearse(root: Path, scenario: str) -> Rehearsed:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from release_watch.assurance.backlog import entries
+from release_watch.assurance.nightly import NightReport
+from release_watch.assurance.registry import ActiveReleases
+from release_watch.slo.rulefile import RuleGroup, from_yaml, to_yaml
 from sandbox.rehearsal import airflow
 from tests.e2e.conftest import Rehearsed
 
@@ -68,17 +74,61 @@ def test_a_bad_request_is_blocked_by_the_first_task(
     assert BAD_REQUESTS[name][1] in record["reason"]
 
 
-def test_the_night_over_the_active_release_is_green(healthy: Rehearsed) -> None:
+@pytest.fixture
+def drifted(healthy: Rehearsed) -> Iterator[str]:
+    """A newer release of one service, of whose rules one was edited on the server; returns its id."""
+    registry = ActiveReleases(airflow.artifact_root(healthy.root))
+    active = registry.all()[0]
+    name, text = next(iter(active.rules.items()))
+    groups = [group for group in from_yaml(text) if group.services == {"catalogue"}]
+    activated = [_with_hold(group, "59m") for group in groups]
+    release = active.release.model_copy(
+        update={
+            "release_id": "drifted",
+            "services": ("catalogue",),
+            "deployed_at": active.release.deployed_at + timedelta(seconds=1),
+        }
+    )
+    registry.register(
+        release,
+        artifacts_uri=active.artifacts_uri,
+        rules={name: to_yaml(activated)},
+        dashboards=active.dashboards,
+        endpoints={"catalogue": active.endpoints.get("catalogue", ())},
+        at=datetime.now(UTC),
+    )
+    yield release.release_id
+    registry.retire(release.environment, release.release_id, reason="the test is over", at=datetime.now(UTC))
+
+
+def test_a_night_with_drift_in_one_of_two_releases_is_red_and_names_it(
+    healthy: Rehearsed, drifted: str
+) -> None:
     admin = healthy.user("admin")
     run_id = f"night-{time.time_ns()}"
     answer = admin.request(
         "POST", "/dags/nightly_assurance/dagRuns", {"dag_run_id": run_id, "logical_date": None}
     )
     assert answer.status_code == 200, answer.text
-    assert _ended(healthy, run_id, "nightly_assurance") == "success"
-    reports = sorted((airflow.artifact_root(healthy.root) / "monitoring" / "nightly").rglob("*.json"))
-    night = json.loads(reports[-1].read_text())
-    assert [release["release_id"] for release in night["releases"]] == [healthy.release_folder.name]
+    assert _ended(healthy, run_id, "nightly_assurance") == "failed"
+    root = airflow.artifact_root(healthy.root)
+    (report,) = (root / "monitoring" / "nightly").rglob("assurance-report.json")
+    night = NightReport.model_validate_json(report.read_text())
+    waits = {release.release_id: release.needs_person for release in night.releases}
+    assert waits == {healthy.release_folder.name: False, drifted: True}
+    line = next(line for line in night.lines if line.startswith(drifted))
+    assert "a person must act" in line
+    assert "59m" in line
+    assert line in healthy.task_logs(run_id)
+    cards = {path.name for path in report.parent.rglob("scorecards/production/*.json")}
+    assert cards == {f"{release_id}.json" for release_id in waits}
+    backlog = (root / "backlog" / "production" / "improvement-backlog.md").read_text()
+    assert any(e.state == "open" and "59m" in e.fields["evidence"] for e in entries(backlog))
+
+
+def _with_hold(group: RuleGroup, hold: str) -> RuleGroup:
+    rules = (rule.model_copy(update={"hold": hold}) if rule.alert else rule for rule in group.rules)
+    return group.model_copy(update={"rules": tuple(rules)})
 
 
 def _params(healthy: Rehearsed) -> dict[str, object]:

@@ -285,7 +285,7 @@ class TestGate3:
         "change",
         [
             {"schedule": None},
-            {"schedule": a.schedule(without="rules")},
+            {"schedule": a.schedule(without="drift")},
             {"schedule": a.schedule(verdict=Verdict.NO_GO)},
             {"registered": False},
             {"tuning": None},

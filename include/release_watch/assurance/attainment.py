@@ -9,10 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from release_watch.catalog.models import Service
 from release_watch.catalog.slos import WINDOW, Slo
+from release_watch.coverage.bulk import Bulk
 from release_watch.errors import ReleaseWatchError
 from release_watch.identifiers import promql_string
 from release_watch.telemetry.backends import Backends
-from release_watch.telemetry.metrics import Sample
+from release_watch.telemetry.metrics import Metrics, Sample
 
 
 class Attainment(BaseModel):
@@ -47,10 +48,11 @@ def attainment(
     ``environment`` tells the recorded slices of several environments on one server apart.
     """
     by_name = {service.name: service for service in services}
+    wanted = [slo for slo in slos if slo.service in by_name]
+    asked = [(by_name[slo.service], attainment_query(slo, environment)) for slo in wanted]
+    answers = _answers(asked, backends, at)
     return tuple(
-        _measure(slo, by_name[slo.service], backends, at, environment)
-        for slo in slos
-        if slo.service in by_name
+        _attained(slo, query, answer) for slo, (_, query), answer in zip(wanted, asked, answers, strict=True)
     )
 
 
@@ -80,18 +82,40 @@ def _counted(slo: Slo, events: str, by: str) -> str:
     return f"sum{by} (increase({events}[{window}]))"
 
 
-def _measure(
-    slo: Slo, service: Service, backends: Backends, at: datetime, environment: str | None
-) -> Attainment:
-    query = attainment_query(slo, environment)
+def _answers(
+    asked: Sequence[tuple[Service, str]], backends: Backends, at: datetime
+) -> list[Sequence[Sample] | str]:
+    """Return the samples of each query, or why there are none; many queries travel in one request."""
+    answers: list[Sequence[Sample] | str] = [""] * len(asked)
+    by_server: dict[str, tuple[Metrics, list[int]]] = {}
+    for place, (service, _) in enumerate(asked):
+        try:
+            metrics = backends.metrics(service)
+        except ReleaseWatchError as error:
+            answers[place] = str(error)
+        else:
+            by_server.setdefault(metrics.base_url, (metrics, []))[1].append(place)
+    for metrics, places in by_server.values():
+        bulk = Bulk(metrics, at)
+        try:
+            bulk.ask(asked[place][1] for place in places)
+        except ReleaseWatchError as error:
+            answers = [str(error) if place in places else answer for place, answer in enumerate(answers)]
+            continue
+        for place in places:
+            query = asked[place][1]
+            answers[place] = bulk.refused.get(query) or bulk.answer(query)
+    return answers
+
+
+def _attained(slo: Slo, query: str, answer: Sequence[Sample] | str) -> Attainment:
     ratio: float | None = None
-    try:
-        samples = backends.metrics(service).instant(query, at)
-        worst = min(samples, key=lambda sample: sample.value, default=None)
+    if isinstance(answer, str):
+        reason = answer
+    else:
+        worst = min(answer, key=lambda sample: sample.value, default=None)
         ratio = None if worst is None else min(1.0, worst.value)
-        reason = _reason(slo, worst, len(samples))
-    except ReleaseWatchError as error:
-        reason = str(error)
+        reason = _reason(slo, worst, len(answer))
     return Attainment(
         slo=slo.name,
         service=slo.service,

@@ -3,58 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from release_watch.artifacts.models import CoverageStatus
-from release_watch.assurance.alerts import alert_intervals
-from release_watch.assurance.attainment import attainment
 from release_watch.assurance.correlation import correlate
+from release_watch.assurance.reading import WATCHDOG_QUERY, NightReading
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.tuning import judge_tuning
-from release_watch.catalog.config import Config
 from release_watch.catalog.models import Service
-from release_watch.coverage.audit import audit
-from release_watch.response.tickets import tickets_of
-from release_watch.slo.activation import read_back
-from release_watch.slo.rulefile import from_yaml, to_yaml
+from release_watch.clock import rfc3339
 from release_watch.slo.rules import WATCHDOG
-from release_watch.telemetry.backends import Backends
 from release_watch.verdict import Objective, Verdict
-
-LOOK_BACK = timedelta(days=1)
 
 
 class Subject(NamedTuple):
-    """What a check looks at: a registered release, the services it still owns, and where to ask."""
+    """What a check looks at: a registered release, the services it still owns, and what the night reads."""
 
     entry: ActiveRelease
     services: tuple[Service, ...]
-    backends: Backends
-    config: Config
-    at: datetime
+    reading: NightReading
     alert_paths: Mapping[str, Objective] | None = None
     """What the night's drill said of each service; None where no drill was made."""
 
 
-def _rules(subject: Subject) -> Iterator[Objective]:
+def _drift(subject: Subject) -> Iterator[Objective]:
     if not subject.entry.rules:
         reason = "no rule file is registered for this release; activate its rules again"
-        yield Objective(name="rules", verdict=Verdict.INCONCLUSIVE, reason=reason)
-    for name, text in subject.entry.rules.items():
-        problems = read_back(_owned(text, subject.entry), subject.backends)
-        for problem in problems:
-            yield Objective(name=f"rules {name}", verdict=Verdict.NO_GO, reason=problem)
-        if not problems:
-            yield Objective(name=f"rules {name}", verdict=Verdict.GO, reason="all loaded and healthy")
-
-
-def _owned(text: str, entry: ActiveRelease) -> str:
-    """Return the rule file without what a newer release has taken over with the services it owns now."""
-    if set(entry.services) == set(entry.release.services):
-        return text
-    owned = set(entry.services)
-    return to_yaml([group for group in from_yaml(text) if group.services and group.services <= owned])
+        yield Objective(name="drift", verdict=Verdict.INCONCLUSIVE, reason=reason)
+    drifts = subject.reading.drifts(subject.entry)
+    for drift in drifts:
+        since = f", since {rfc3339(drift.since)}" if drift.since else ""
+        yield Objective(
+            name=f"drift, {drift.kind}",
+            verdict=drift.verdict,
+            reason=f"{drift.what}{since}; {drift.owner}: {drift.to_do}",
+        )
+    if not drifts:
+        reason = "everything means what it did when it was activated"
+        yield Objective(name="drift", verdict=Verdict.GO, reason=reason)
 
 
 def _targets(subject: Subject) -> Iterator[Objective]:
@@ -65,7 +51,7 @@ def _targets(subject: Subject) -> Iterator[Objective]:
             yield Objective(name=name, verdict=Verdict.INCONCLUSIVE, reason=reason)
             continue
         query = f"up{{{service.signals.metrics.selector}}}"
-        samples = subject.backends.metrics(service).instant(query, subject.at)
+        samples = subject.reading.targets(service)
         down = sorted(s.labels.get("instance", "an instance") for s in samples if s.value != 1)
         if not samples:
             verdict, reason = Verdict.NO_GO, "no scrape target at all; see the scrape configuration"
@@ -81,28 +67,18 @@ def _dashboards(subject: Subject) -> Iterator[Objective]:
         reason = "no dashboard was activated; add the connection grafana_default and activate them"
         yield Objective(name="dashboards", verdict=Verdict.WARN, reason=reason)
     for dashboard in subject.entry.dashboards:
-        path = f"/api/dashboards/uid/{dashboard.uid}"
-        answer = subject.backends.grafana().request("GET", path)
-        there = answer.status == 200
+        there = dashboard.uid in subject.reading.dashboards()
         yield Objective(
             name=f"dashboard {dashboard.title}",
             verdict=Verdict.GO if there else Verdict.NO_GO,
-            reason="there" if there else f"Grafana answers {answer.status}; activate it again",
-            query=path,
+            reason="there" if there else f"Grafana has no dashboard {dashboard.uid}; activate it again",
+            query=f"/api/dashboards/uid/{dashboard.uid}",
         )
 
 
 def _coverage(subject: Subject) -> Iterator[Objective]:
-    found = audit(
-        subject.entry.release,
-        subject.services,
-        subject.backends,
-        endpoints=subject.entry.endpoints,
-        policy=subject.config.policies.coverage,
-        at=subject.at,
-    )
     gaps = 0
-    for service in found.services:
+    for service in subject.reading.coverage(subject.entry):
         for signal, checked in service.signals.items():
             if checked.status is CoverageStatus.PASS:
                 continue
@@ -116,8 +92,28 @@ def _coverage(subject: Subject) -> Iterator[Objective]:
                 query=wrong[0].query if wrong else None,
             )
     if not gaps:
-        reason = f"every signal of {len(found.services)} services is live"
+        reason = f"every signal of {len(subject.services)} services is live"
         yield Objective(name="coverage", verdict=Verdict.GO, reason=reason)
+    if subject.reading.settled(subject.entry):
+        yield from _versions(subject)
+
+
+def _versions(subject: Subject) -> Iterator[Objective]:
+    """Yield the services that send another version: it was deployed, or rolled back, without a run."""
+    wanted = subject.entry.release.version
+    for service in subject.services:
+        if service.signals.metrics is None:
+            continue
+        seen = subject.reading.versions(service)
+        if seen is None or wanted in seen:  # what sends nothing is not live, which is told already
+            continue
+        known = f"only version {', '.join(sorted(seen))}" if seen else "no version"
+        status = CoverageStatus.FAIL if seen else CoverageStatus.INCONCLUSIVE
+        yield Objective(
+            name=f"version of {service.name}",
+            verdict=_coverage_verdict(service.tier.value, status),
+            reason=f"{known} is in its request metrics, not {wanted}; start a run for what was deployed",
+        )
 
 
 def _coverage_verdict(tier: str, status: CoverageStatus) -> Verdict:
@@ -127,13 +123,12 @@ def _coverage_verdict(tier: str, status: CoverageStatus) -> Verdict:
 
 
 def _dead_mans_switch(subject: Subject) -> Iterator[Objective]:
-    query = f'ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}}'
-    firing = subject.backends.metrics().instant(query, subject.at)
+    firing = subject.reading.watchdog()
     yield Objective(
         name="dead man's switch",
         verdict=Verdict.GO if firing else Verdict.NO_GO,
         reason="firing" if firing else f"{WATCHDOG} does not fire, so no other alert can be trusted to",
-        query=query,
+        query=WATCHDOG_QUERY,
     )
 
 
@@ -151,10 +146,7 @@ def _alert_paths(subject: Subject) -> Iterator[Objective]:
 
 
 def _budgets(subject: Subject) -> Iterator[Objective]:
-    slos = subject.config.slos
-    entries = attainment(
-        slos, subject.services, subject.backends, subject.at, environment=subject.entry.release.environment
-    )
+    entries = subject.reading.budgets(subject.entry.services)
     for entry in entries:
         if entry.budget_left is None:
             verdict, reason = Verdict.INCONCLUSIVE, entry.reason
@@ -168,17 +160,15 @@ def _budgets(subject: Subject) -> Iterator[Objective]:
 
 
 def _incidents(subject: Subject) -> Iterator[Objective]:
-    window = (subject.at - LOOK_BACK, subject.at)
-    environment = subject.entry.release.environment
-    services = subject.entry.services
-    alerts = alert_intervals(subject.backends.metrics(), window, services, environment=environment)
-    tickets = tickets_of(subject.backends.tickets(), subject.config.policies.response.tickets)
-    incidents = tickets.incidents(window[0], services)
-    yield from judge_tuning(correlate(alerts, incidents, window=window)).objectives
+    reading, services = subject.reading, subject.entry.services
+    found = correlate(
+        reading.alerts(services), reading.incidents(services), window=(reading.since, reading.at)
+    )
+    yield from judge_tuning(found).objectives
 
 
 RUNNERS: dict[str, Callable[[Subject], Iterator[Objective]]] = {
-    "rules": _rules,
+    "drift": _drift,
     "targets": _targets,
     "dashboards": _dashboards,
     "coverage": _coverage,

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from release_watch.artifacts.models import SCHEMA_VERSION, AlertTestResults
 from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.checks import RUNNERS, Subject
+from release_watch.assurance.drift import Drift
+from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.schedule import CHECKS
-from release_watch.catalog.config import Config
 from release_watch.clock import Timestamp
 from release_watch.errors import ReleaseWatchError
-from release_watch.telemetry.backends import Backends
 from release_watch.verdict import Decision, Objective, Verdict
 
 CAUSES_TOLD = 3
 
 
 class ReleaseNight(BaseModel):
-    """What the night found for one release. ``needs_person``: a check that is not advisory did not pass."""
+    """What the night found for one release. ``needs_person``: a check that is not advisory did not pass.
+
+    ``checks`` says which objectives of the decision are of which check, ``drift`` what drifted, in full.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,6 +33,8 @@ class ReleaseNight(BaseModel):
     services: tuple[str, ...]
     decision: Decision
     needs_person: bool
+    checks: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    drift: tuple[Drift, ...] = ()
 
     @property
     def line(self) -> str:
@@ -58,12 +62,16 @@ class ReleaseNight(BaseModel):
 
 
 class NightReport(BaseModel):
-    """The report of one night over all active releases."""
+    """The report of one night over all active releases.
+
+    Alerts were held against incidents since ``covers_since``: a night that was missed is in the next report.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     schema_version: str = SCHEMA_VERSION
     generated_at: Timestamp
+    covers_since: Timestamp | None = None
     releases: tuple[ReleaseNight, ...]
     drills: tuple[AlertTestResults, ...] = ()
 
@@ -79,39 +87,35 @@ class NightReport(BaseModel):
         return tuple(night.line for night in ordered)
 
 
-def night(
-    active: Sequence[ActiveRelease],
-    backends: Backends,
-    config: Config,
-    at: datetime,
-    drilled: Drilled | None = None,
-) -> NightReport:
+def night(active: Sequence[ActiveRelease], reading: NightReading, drilled: Drilled | None) -> NightReport:
     """Return what the checks of :data:`release_watch.assurance.schedule.CHECKS` find for each release.
 
-    A backend that fails makes the checks that need it INCONCLUSIVE and hides none of the others. ``drilled``
-    are the night's drills; without them every alert path is INCONCLUSIVE.
+    ``active`` are releases of one environment, of which ``reading`` reads what they share once. A backend
+    that fails makes the checks that need it INCONCLUSIVE and hides none of the others. ``drilled`` are the
+    night's drills; without them every alert path is INCONCLUSIVE.
     """
     return NightReport(
-        generated_at=at,
-        releases=tuple(_release(entry, backends, config, at, drilled) for entry in active),
+        generated_at=reading.at,
+        covers_since=reading.since,
+        releases=tuple(_release(entry, reading, drilled) for entry in active),
         drills=(drilled.results,) if drilled else (),
     )
 
 
-def _release(
-    entry: ActiveRelease, backends: Backends, config: Config, at: datetime, drilled: Drilled | None
-) -> ReleaseNight:
+def _release(entry: ActiveRelease, reading: NightReading, drilled: Drilled | None) -> ReleaseNight:
     found: list[Objective] = []
+    checks: dict[str, tuple[str, ...]] = {}
     must_act = False
     try:
-        services = config.catalog.select(entry.services)
-        subject = Subject(entry, services, backends, config, at, drilled.objectives if drilled else None)
+        services = reading.config.catalog.select(entry.services)
+        subject = Subject(entry, services, reading, drilled.objectives if drilled else None)
     except ReleaseWatchError as error:
         found, must_act = [_unknown("catalogue", error)], True
     else:
         for check in CHECKS:
             objectives = _run(check.name, subject)
             found += objectives
+            checks[check.name] = tuple(objective.name for objective in objectives)
             must_act |= not check.advisory and any(not o.verdict.proceeds for o in objectives)
     return ReleaseNight(
         release_id=entry.release.release_id,
@@ -119,6 +123,8 @@ def _release(
         services=entry.services,
         decision=Decision.over(found),
         needs_person=must_act,
+        checks=checks,
+        drift=reading.drifted(entry),
     )
 
 

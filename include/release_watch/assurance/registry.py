@@ -135,6 +135,16 @@ class ActiveReleases:
             and set(entry.services) & set(release.services)
         )
 
+    def predecessor(self, release: Release) -> ActiveRelease | None:
+        """Return the newest release before ``release`` that had one of its services; no retired one."""
+        age = (release.deployed_at, release.release_id)
+        earlier = (
+            entry
+            for entry in self._registered(release.environment)
+            if _age(entry) < age and set(entry.release.services) & set(release.services)
+        )
+        return max(earlier, key=_age, default=None)
+
     def newest(self, environment: str) -> ActiveRelease | None:
         """Return the newest release under watch in ``environment``, or None."""
         return next(iter(self.all(environment)), None)

@@ -30,7 +30,7 @@ class Check(NamedTuple):
 
 
 CHECKS = (
-    Check("rules", "the activated alert rules are loaded, healthy and unchanged in meaning", "sre"),
+    Check("drift", "rules, routes, scraping and on-call mean what they did when they were activated", "sre"),
     Check("targets", "every scrape target of the release's services is up", "sre"),
     Check("dashboards", "the activated dashboards are there", "sre"),
     Check("coverage", "metrics, logs, traces and synthetic checks are still live", "sre"),

@@ -64,7 +64,7 @@ def audit(
         environment=release.environment,
         generated_at=at,
         version=release.version if release.services else None,
-        verdict=_verdict(audited),
+        verdict=verdict_over(audited),
         services=audited,
     )
 
@@ -162,7 +162,7 @@ def _complete(service: ServiceAudit) -> bool:
     return all(signal.status is CoverageStatus.PASS for signal in service.signals.values())
 
 
-def _verdict(services: Sequence[ServiceAudit]) -> Verdict:
+def verdict_over(services: Sequence[ServiceAudit]) -> Verdict:
     """Return GO when all is proven, WARN for gaps of standard services, and never GO for nothing."""
     critical = {signal.status for s in services if s.tier == "critical" for signal in s.signals.values()}
     if CoverageStatus.FAIL in critical:

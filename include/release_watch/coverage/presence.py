@@ -102,6 +102,34 @@ def find_requests(signals: Mapping[str, MetricsSignal], inquiry: Inquiry) -> dic
     }
 
 
+def versions_seen(signals: Mapping[str, MetricsSignal], inquiry: Inquiry) -> dict[str, frozenset[str]]:
+    """Return the versions that send fresh request metrics, of each service that sends any.
+
+    They stand in the labels of the series, or else in ``target_info``; none where neither names one. Takes
+    two queries for all services.
+
+    Raises:
+        BackendError: if the server does not answer, or refuses a query.
+    """
+    since = inquiry.question.since
+    fresh = {
+        service: [one for one in found if one.last > since]
+        for service, found in _look(signals, inquiry).items()
+    }
+    named = {service: frozenset(found[0].named(since)) for service, found in fresh.items() if found}
+    unnamed = [
+        Watched(service, signals[service].selector, fresh[service][0].convention, Scope())
+        for service, versions in named.items()
+        if not versions
+    ]
+    targets = inquiry.ask(_target_names(unnamed))
+    by_target = {
+        one.service: Seen(one.convention, _by_version(targets, "named", one.service)).named(since)
+        for one in unnamed
+    }
+    return named | {service: frozenset(versions) for service, versions in by_target.items()}
+
+
 def _look(signals: Mapping[str, MetricsSignal], inquiry: Inquiry) -> dict[str, list[Seen]]:
     """Return what each service showed, that first which counts."""
     candidates = {service: _candidates(signal) for service, signal in signals.items()}
@@ -160,6 +188,10 @@ def _target_parts(unnamed: Sequence[Watched], version: str) -> Iterator[Part]:
     for source in sources(unnamed):
         yield source.part("ours", f"max{source.by()} ({_joined(source, ours(source.batch, version))})")
         yield source.part("theirs", f"max{source.by()} ({_joined(source, theirs(source.batch, version))})")
+    yield from _target_names(unnamed)
+
+
+def _target_names(unnamed: Sequence[Watched]) -> Iterator[Part]:
     for batch in batches({one.service: one.selector for one in unnamed}):
         info = f"timestamp(target_info{{{batch.matchers}}})"
         yield Part("named", batch, f"max{batch.grouping(*VERSION_LABELS)} ({info})")

@@ -1,11 +1,9 @@
-"""The improvement backlog: gaps, noise and slow hops as items with an owner, each filed once."""
+"""What is to be improved after a release: gaps, noise and slow hops, each with an owner and its evidence."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Literal, NamedTuple
 
 from release_watch.artifacts.models import (
@@ -21,25 +19,27 @@ from release_watch.artifacts.models import (
 from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.tuning import proposals
 from release_watch.catalog.config import Config
-from release_watch.clock import rfc3339
 from release_watch.dashboards.models import DashboardActivation
 from release_watch.drills.judging import is_not_drilled
 from release_watch.evidence.models import AuditFinding
-from release_watch.markdown import escape, header
-from release_watch.release import Release
 from release_watch.verdict import Verdict
 
 Priority = Literal["high", "medium", "low"]
+PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 SLOW_SHARE = 0.8
 """A drill that needed more than this share of its target is worth an item although it passed."""
 NOBODY = "nobody yet: name an owner in services.yaml"
-_IDS = re.compile(r"^## (RW-[0-9a-f]{10}):", re.MULTILINE)
 
 
 class BacklogItem(NamedTuple):
-    """Something to improve. ``item_id`` depends on kind, service and subject alone, so it is stable."""
+    """Something to improve. ``item_id`` depends on kind, service and subject alone, so it is stable.
+
+    ``service`` is empty where all services are concerned.
+    """
 
     item_id: str
+    kind: str
+    service: str
     title: str
     owner: str
     priority: Priority
@@ -69,35 +69,16 @@ def backlog_items(
         *_audited(audited, owners),
         *_dashboards(dashboards),
     ]
-    unique = {item.item_id: item for item in reversed(found)}
-    rank = {"high": 0, "medium": 1, "low": 2}
-    return sorted(unique.values(), key=lambda item: (rank[item.priority], item.title))
+    return in_order(found)
 
 
-def append_backlog(existing: str | None, items: Sequence[BacklogItem], release: Release, at: datetime) -> str:
-    """Return ``improvement-backlog.md``: ``existing`` as it is, and the items that it does not have yet."""
-    text = existing or str(header("Improvement backlog", release.release_id, release.environment, at)) + (
-        "\nEach item keeps its id. Change owner, priority and state here: nothing is overwritten.\n"
-    )
-    known = set(_IDS.findall(text))
-    new = [item for item in items if item.item_id not in known]
-    if not new and not known and "Nothing is outstanding" not in text:
-        text += f"\nNothing is outstanding as of {rfc3339(at)}.\n"
-    return text.rstrip("\n") + "\n" + "".join(f"\n{_section(item, release.release_id, at)}" for item in new)
+def in_order(items: Sequence[BacklogItem]) -> list[BacklogItem]:
+    """Return each item once, as it was given first, the gravest first."""
+    unique = {item.item_id: item for item in reversed(items)}
+    return sorted(unique.values(), key=lambda item: (PRIORITIES.index(item.priority), item.title))
 
 
-def _section(item: BacklogItem, release_id: str, at: datetime) -> str:
-    return (
-        f"## {item.item_id}: {escape(item.title)}\n\n"
-        f"- owner: {escape(item.owner)}\n"
-        f"- priority: {item.priority}\n"
-        f"- state: open\n"
-        f"- evidence: {escape(item.evidence)}\n"
-        f"- found: {rfc3339(at)}, release {escape(release_id)}\n"
-    )
-
-
-def _item(
+def improvement(
     kind: str,
     service: str,
     subject: str,
@@ -107,14 +88,23 @@ def _item(
     priority: Priority,
     owners: Mapping[str, str],
 ) -> BacklogItem:
+    """Return an item with the id that follows from its kind, service and subject."""
     digest = hashlib.sha256("\0".join((kind, service, subject)).encode()).hexdigest()[:10]
-    return BacklogItem(f"RW-{digest}", title, owners.get(service, NOBODY), priority, evidence)
+    return BacklogItem(
+        item_id=f"RW-{digest}",
+        kind=kind,
+        service=service,
+        title=title,
+        owner=owners.get(service, NOBODY),
+        priority=priority,
+        evidence=evidence,
+    )
 
 
 def _audited(findings: Sequence[AuditFinding], owners: Mapping[str, str]) -> Iterator[BacklogItem]:
     priorities: Mapping[str, Priority] = {"critical": "high", "high": "high", "medium": "medium"}
     for finding in findings:
-        yield _item(
+        yield improvement(
             "quality-audit",
             finding.service or "",
             finding.title,
@@ -128,7 +118,7 @@ def _audited(findings: Sequence[AuditFinding], owners: Mapping[str, str]) -> Ite
 def _dashboards(activations: Sequence[DashboardActivation]) -> Iterator[BacklogItem]:
     missing = [activation for activation in activations if not activation.activated]
     if missing:
-        yield _item(
+        yield improvement(
             "dashboards",
             "",
             "activation",
@@ -146,7 +136,7 @@ def _coverage(audit: InstrumentationAudit | None, owners: Mapping[str, str]) -> 
             if found.status is CoverageStatus.PASS and not failed:
                 continue
             words = "; ".join(f"{c.name}: {c.observed}. {c.remedy or ''}".strip() for c in failed)
-            yield _item(
+            yield improvement(
                 "coverage",
                 service.service,
                 signal,
@@ -161,7 +151,7 @@ def _drills(results: AlertTestResults | None, owners: Mapping[str, str]) -> Iter
     for drill in results.drills if results else ():
         if is_not_drilled(drill) or not (problem := _drill_problem(drill)):
             continue  # what was not drilled is told by its route
-        yield _item(
+        yield improvement(
             "drill",
             drill.service,
             "/".join((drill.severity, *drill.route)),
@@ -171,7 +161,7 @@ def _drills(results: AlertTestResults | None, owners: Mapping[str, str]) -> Iter
             owners=owners,
         )
     for route in results.not_drilled if results else ():
-        yield _item(
+        yield improvement(
             "not_drilled",
             "",
             route,
@@ -195,7 +185,7 @@ def _tuning(correlation: Correlation | None, owners: Mapping[str, str]) -> Itera
     if correlation is None:
         return
     if not correlation.reviewed:
-        yield _item(
+        yield improvement(
             "incidents",
             "",
             "unreviewed",
@@ -205,7 +195,7 @@ def _tuning(correlation: Correlation | None, owners: Mapping[str, str]) -> Itera
             owners=owners,
         )
     for proposal in proposals(correlation):
-        yield _item(
+        yield improvement(
             "tuning",
             proposal.service,
             f"{proposal.alert}/{proposal.cause if proposal.alert == 'no alert' else proposal.change}",
@@ -219,7 +209,7 @@ def _tuning(correlation: Correlation | None, owners: Mapping[str, str]) -> Itera
 def _findings(findings: Sequence[Finding], owners: Mapping[str, str]) -> Iterator[BacklogItem]:
     for finding in findings:
         if finding.state is FindingState.OPEN:
-            yield _item(
+            yield improvement(
                 "finding",
                 finding.service,
                 finding.metric,

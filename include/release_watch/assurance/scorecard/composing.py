@@ -1,156 +1,153 @@
-"""The observability scorecard: one page for a lead, each number with the query or artifact behind it."""
+"""Puts the scorecard together from the artifacts of a release and from Prometheus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.artifacts.models import (
     AlertTestResults,
     DrillResult,
-    Finding,
     FindingState,
     InstrumentationAudit,
     MonitoringResults,
-    ServiceAudit,
-    Signal,
 )
 from release_watch.assurance.attainment import Attainment, attainment
 from release_watch.assurance.backlog import BacklogItem
 from release_watch.assurance.correlation import Correlation
-from release_watch.assurance.proportion import in_words
+from release_watch.assurance.scorecard.headline import headline
+from release_watch.assurance.scorecard.model import (
+    BacklogLine,
+    BudgetPoint,
+    CoverageLine,
+    DriftCount,
+    DrillLine,
+    Risk,
+    Scorecard,
+    SloLine,
+)
 from release_watch.catalog.config import Config
-from release_watch.clock import Timestamp
+from release_watch.catalog.models import Service
 from release_watch.drills.passage import needs_answer
-from release_watch.markdown import code, render
 from release_watch.release import Release
 from release_watch.telemetry.backends import Backends
 
-UNKNOWN = "unknown"
+TREND = (timedelta(days=7), timedelta(days=3), timedelta(days=1))
+"""How long ago error budgets are looked at, beside now."""
 
 
-class Waiver(BaseModel):
-    """A gap that a named person accepted until a day."""
+class Sources(BaseModel):
+    """What the scorecard is made of; None where it was not made."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    subject: str
-    granted_by: str
-    reason: str
-    expires_at: Timestamp
+    audit: InstrumentationAudit | None = None
+    results: AlertTestResults | None = None
+    monitoring: MonitoringResults | None = None
+    correlation: Correlation | None = None
+    drift: DriftCount | None = None
+    backlog: tuple[BacklogItem, ...] = ()
 
 
-def scorecard_markdown(
-    release: Release,
-    config: Config,
-    audit: InstrumentationAudit | None,
-    results: AlertTestResults | None,
-    monitoring: MonitoringResults | None,
-    correlation: Correlation | None,
-    backends: Backends,
-    at: datetime,
-    *,
-    backlog: Sequence[BacklogItem] = (),
-    waivers: Sequence[Waiver] = (),
-) -> str:
-    """Return ``observability-scorecard.md``; what is not known is called unknown, never left out.
-
-    SLO attainment is asked from Prometheus as of ``at``; all else comes from the artifacts given.
-    ``backlog`` are the open items of the improvement backlog.
-
-    Raises:
-        InvalidInputError: if the catalogue does not know a service of the release.
-    """
-    services = config.catalog.select(release.services)
-    attainments = attainment(config.slos, services, backends, at, environment=release.environment)
-    open_findings = _open(monitoring)
-    risks = UNKNOWN if monitoring is None else len(open_findings)
-    return render(
-        "release_watch.assurance",
-        "observability-scorecard.md.j2",
-        release=release,
-        at=at,
-        headline=_headline(attainments, audit, results, correlation, risks, len(backlog)),
-        attainments=[_attainment_row(a) for a in attainments],
-        signals=[signal.value for signal in Signal],
-        coverage=[_coverage_row(service) for service in (audit.services if audit else ())],
-        drills=[_drill_row(drill) for drill in (results.drills if results else ())],
-        precision=in_words(correlation.precision if correlation else None),
-        recall=in_words(correlation.recall if correlation else None),
+def scorecard(
+    release: Release, config: Config, sources: Sources, slos: Sequence[SloLine], at: datetime
+) -> Scorecard:
+    """Return the scorecard of ``release``, with those of ``slos`` that are of its services."""
+    results, correlation = sources.results, sources.correlation
+    card = Scorecard(
+        release_id=release.release_id,
+        environment=release.environment,
+        generated_at=at,
+        version=release.version,
+        services=release.services,
+        numbers=(),
+        slos=tuple(line for line in slos if line.service in release.services),
+        coverage=_coverage(sources.audit),
+        precision=correlation.precision if correlation else None,
+        recall=correlation.recall if correlation else None,
         reviewed=correlation.reason if correlation else "the correlation was not run",
-        risks=[(f.severity.value, f.service, f.metric, f.reason, f.owner or "nobody") for f in open_findings],
-        waivers=[(w.subject, w.granted_by, w.reason, w.expires_at.isoformat()) for w in waivers],
-        backlog=[(item.item_id, item.priority, item.title, item.owner) for item in backlog],
-    )
-
-
-def _headline(
-    attainments: Sequence[Attainment],
-    audit: InstrumentationAudit | None,
-    results: AlertTestResults | None,
-    correlation: Correlation | None,
-    risks: int | str,
-    backlog: int,
-) -> list[tuple[str, object, str]]:
-    measured = [a for a in attainments if a.good_ratio is not None]
-    met = sum(1 for a in measured if a.good_ratio is not None and a.good_ratio >= a.objective)
-    slo = f"{met} of {len(measured)} met" if measured else UNKNOWN
-    unknown = len(attainments) - len(measured)
-    scores = [service.score for service in audit.services] if audit else []
-    return [
-        ("SLOs", slo + (f", {unknown} not measured" if unknown and measured else ""), "section SLOs"),
-        ("coverage", f"{sum(scores) / len(scores):.0%}" if scores else UNKNOWN, "instrumentation-audit.json"),
-        ("alert drills", results.verdict if results else UNKNOWN, "alert-test-results.json"),
-        (
-            "alert precision",
-            in_words(correlation.precision if correlation else None),
-            "alert-tuning-report.md",
+        drills=tuple(_drill(drill) for drill in (results.drills if results else ())),
+        drift=sources.drift,
+        risks=_risks(sources.monitoring),
+        waivers=tuple(w for w in config.waivers if w.service is None or w.service in release.services),
+        backlog=tuple(
+            BacklogLine(item_id=item.item_id, priority=item.priority, title=item.title, owner=item.owner)
+            for item in sources.backlog
         ),
-        ("alert recall", in_words(correlation.recall if correlation else None), "alert-tuning-report.md"),
-        ("open risks", risks, "monitoring-results.json"),
-        ("backlog items", backlog, "improvement-backlog.md"),
+    )
+    known = {
+        "audit": sources.audit is not None,
+        "results": results is not None,
+        "monitoring": sources.monitoring is not None,
+    }
+    return card.model_copy(update={"numbers": headline(card, known)})
+
+
+def slo_lines(
+    config: Config, services: Sequence[Service], backends: Backends, at: datetime, environment: str
+) -> tuple[SloLine, ...]:
+    """Return the SLOs of ``services`` as of ``at`` and some days before, in a few queries for all of them.
+
+    A server that does not answer makes what depends on it unknown and hides nothing else.
+    """
+    moments = [*(at - ago for ago in TREND), at]
+    measured = [
+        attainment(config.slos, services, backends, moment, environment=environment) for moment in moments
     ]
-
-
-def _attainment_row(entry: Attainment) -> tuple[Any, ...]:
-    measured = entry.good_ratio is not None and entry.budget_left is not None
-    return (
-        entry.service,
-        entry.slo,
-        f"{entry.objective:.3%} over {entry.window_days} d",
-        f"{entry.good_ratio:.3%}" if measured else f"{UNKNOWN}: {entry.reason}",
-        f"{entry.budget_left:.1%}" if measured else UNKNOWN,
-        code(entry.query),
+    return tuple(
+        SloLine(
+            **line[-1].model_dump(),
+            trend=tuple(
+                BudgetPoint(at=moment, budget_left=point.budget_left)
+                for moment, point in zip(moments, line, strict=True)
+            ),
+        )
+        for line in _lines(measured)
     )
 
 
-def _coverage_row(service: ServiceAudit) -> tuple[str, ...]:
-    found = service.signals
-    return (
-        service.service,
-        service.tier,
-        f"{service.score:.0%}",
-        *(found[signal].status.value if signal in found else "MISSING" for signal in Signal),
+def _lines(measured: Sequence[Sequence[Attainment]]) -> list[tuple[Attainment, ...]]:
+    """Return the attainments of each SLO over time, from those of all SLOs at each moment."""
+    return list(zip(*measured, strict=True))
+
+
+def _coverage(audit: InstrumentationAudit | None) -> tuple[CoverageLine, ...]:
+    return tuple(
+        CoverageLine(
+            service=service.service,
+            tier=service.tier,
+            score=service.score,
+            signals={signal: found.status for signal, found in service.signals.items()},
+        )
+        for service in (audit.services if audit else ())
     )
 
 
-def _drill_row(drill: DrillResult) -> tuple[str, ...]:
-    def seconds(latency: float | None) -> str:
-        return "never" if latency is None else f"{latency:.1f} s"
-
-    return (
-        drill.service,
-        drill.severity,
-        drill.receiver or "none",
-        seconds(drill.hops.delivered.latency),
-        seconds(drill.hops.acknowledged.latency) if needs_answer(drill) else "not needed",
-        f"{drill.target_seconds:.0f} s",
-        drill.verdict.value,
+def _drill(drill: DrillResult) -> DrillLine:
+    return DrillLine(
+        service=drill.service,
+        severity=drill.severity,
+        receiver=drill.receiver,
+        delivered_seconds=drill.hops.delivered.latency,
+        acknowledged_seconds=drill.hops.acknowledged.latency,
+        answer_needed=needs_answer(drill),
+        target_seconds=drill.target_seconds,
+        verdict=drill.verdict,
     )
 
 
-def _open(monitoring: MonitoringResults | None) -> list[Finding]:
-    return [f for f in monitoring.findings if f.state is FindingState.OPEN] if monitoring else []
+def _risks(monitoring: MonitoringResults | None) -> tuple[Risk, ...]:
+    return tuple(
+        Risk(
+            finding_id=found.finding_id,
+            severity=found.severity,
+            service=found.service,
+            metric=found.metric,
+            reason=found.reason,
+            owner=found.owner,
+        )
+        for found in (monitoring.findings if monitoring else ())
+        if found.state is FindingState.OPEN
+    )

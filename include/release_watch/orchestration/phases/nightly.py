@@ -7,38 +7,32 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseOperator, chain
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from release_watch.clock import now
-from release_watch.errors import ReleaseWatchError
+from release_watch.clock import now, rfc3339
 from release_watch.orchestration.run import log
-from release_watch.orchestration.storage import artifact_root
+from release_watch.orchestration.steps import night
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.sdk import Context
-
-    from release_watch.artifacts.store import ArtifactStore
-    from release_watch.assurance.alert_path import Drilled
-    from release_watch.assurance.nightly import NightReport
-    from release_watch.assurance.registry import ActiveRelease
-    from release_watch.catalog.config import Config
-    from release_watch.orchestration.hooks.backends import AirflowBackends
-
-FOLDER = "nightly"
-REPORT = "assurance-report.json"
 
 
 class CheckActiveReleases(BaseOperator):
-    """Checks every active release and writes one report for the night."""
+    """Checks every active release and writes one report for the night.
+
+    What is live can only be looked at now: a run for a night that is long over is skipped, and the next
+    night's report answers for all since the last one.
+    """
 
     def execute(self, context: Context) -> str:
         """Return the URI of the report."""
-        report = check_active_releases(now())
+        moment = now()
+        skip_if_over(context, moment)
+        store = night.night_store(started(context))
+        report = night.check_active_releases(store, moment)
         for line in report.lines or ("no active release",):
             log.info("%s", line)
-        return night_store(context).write_json(REPORT, report).uri
+        return store.uri_of(night.REPORT)
 
 
 class SummariseNight(BaseOperator):
@@ -48,67 +42,36 @@ class SummariseNight(BaseOperator):
         """Return GO, or fail for good: trying again mends nothing."""
         from release_watch.assurance.nightly import NightReport
 
-        store = night_store(context)
-        report = store.read_model(REPORT, NightReport)
-        waiting = [night.line for night in report.releases if night.needs_person]
+        store = night.night_store(started(context))
+        report = store.read_model(night.REPORT, NightReport)
+        waiting = [found.line for found in report.releases if found.needs_person]
         for line in report.lines:
             log.log(logging.ERROR if line in waiting else logging.INFO, "%s", line)
         if waiting:
-            raise AirflowFailException("\n".join([*waiting, f"Report: {store.uri_of(REPORT)}"]))
+            raise AirflowFailException("\n".join([*waiting, f"Report: {store.uri_of(night.REPORT)}"]))
         return "GO"
 
 
-def check_active_releases(moment: datetime) -> NightReport:
-    """Return what the night found, over all environments."""
-    from release_watch.assurance.nightly import NightReport, night
-    from release_watch.assurance.registry import ActiveReleases
-    from release_watch.catalog.config import load_config
-    from release_watch.orchestration.hooks.backends import AirflowBackends
-
-    config, registry = load_config(), ActiveReleases(artifact_root())
-    reports = []
-    for environment in sorted({entry.release.environment for entry in registry.all()}):
-        active, backends = registry.all(environment), AirflowBackends(environment)
-        drilled = drill_alert_paths(active, environment, backends, config, moment)
-        reports.append(night(active, backends, config, moment, drilled))
-    return NightReport(
-        generated_at=moment,
-        releases=tuple(release for report in reports for release in report.releases),
-        drills=tuple(results for report in reports for results in report.drills),
-    )
+def started(context: Context) -> datetime:
+    """Return when the run was to start; the same for every try of it."""
+    moment: datetime = context["dag_run"].run_after
+    return moment.astimezone(UTC)
 
 
-def drill_alert_paths(
-    active: Sequence[ActiveRelease],
-    environment: str,
-    backends: AirflowBackends,
-    config: Config,
-    moment: datetime,
-) -> Drilled | None:
-    """Drill one alert path of each service, or log why that cannot be done and return None."""
-    from release_watch.assurance.alert_path import DrillRecords, drill_in_turn
-    from release_watch.drills.history import DrillHistory
-    from release_watch.drills.timeline import timeline_text
-    from release_watch.orchestration.steps.drill_answers import receipts
+def skip_if_over(context: Context, moment: datetime) -> None:
+    """Skip the run of a night after which another one was due.
 
-    try:
-        receivers = backends.receivers(receipts(), config.policies.drill.receivers)
-        records = DrillRecords(receivers, DrillHistory.under(artifact_root(), environment))
-        drilled = drill_in_turn(active, backends, config, moment, records)
-    except ReleaseWatchError as error:
-        log.error("No alert path of %s could be drilled: %s", environment, error)
-        return None
-    if drilled:
-        log.info("%s", timeline_text(drilled.results))
-    return drilled
+    Raises:
+        AirflowSkipException: if it is one.
+    """
+    from release_watch.assurance.schedule import next_run
 
-
-def night_store(context: Context) -> ArtifactStore:
-    """Return the store of the night, the same for every try of one run."""
-    from release_watch.artifacts.store import ArtifactStore
-
-    run_after = context["dag_run"].run_after
-    return ArtifactStore(artifact_root(), FOLDER, f"{run_after.astimezone(UTC):%Y-%m-%d}")
+    following = next_run(started(context))
+    if following < moment - night.GRACE:
+        raise AirflowSkipException(
+            f"The night of {started(context):%Y-%m-%d} is over. What is live cannot be checked afterwards: "
+            f"the run of {rfc3339(following)} or later answers for all since the last report."
+        )
 
 
 def nightly_tasks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -20,13 +21,18 @@ from release_watch.orchestration.storage import artifact_root
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import MonitoringResults
-    from release_watch.assurance.backlog import BacklogItem
+    from release_watch.assurance.backlog import BacklogItem, LivingBacklog, Scope
     from release_watch.assurance.correlation import Correlation
     from release_watch.assurance.registry import ActiveDashboard
+    from release_watch.assurance.scorecard import Earlier
+    from release_watch.assurance.tuning.back_test import BackTest
+    from release_watch.response.incidents import Incident
 
 SCHEDULE = "observability-schedule.json"
 TUNING = "alert-tuning-report.md"
+TUNING_FILES = "tuning/"
 SCORECARD = "observability-scorecard.md"
+SCORECARD_PICTURE = "observability-scorecard.png"
 BACKLOG = "improvement-backlog.md"
 CORRELATION_RECORD = "records/correlation.json"
 HISTORY = timedelta(days=7)
@@ -72,13 +78,18 @@ def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
 
 
 def correlate_incidents(run: ProtocolRun) -> str:
-    """Hold the alerts of the last days against the incident tickets and write the tuning report."""
+    """Hold the alerts of the last days against the incident tickets, try changes, write the tuning report."""
     from release_watch.assurance.tuning import tuning_report
+    from release_watch.assurance.tuning.picture import pictures
 
     log.info(texts.CORRELATING_ALERTS)
-    correlation = correlated(run)
+    correlation, incidents = correlated(run)
     rules = tuple(activated_rules(run).values())
-    text = tuning_report(run.release, correlation, run.config, now(), rules=rules)
+    tests = _tried(run, correlation, incidents, rules)
+    drawn = {key: f"{TUNING_FILES}{key}.png" for key in _written(run, pictures(tests))}
+    text = tuning_report(
+        run.release, correlation, run.config, now(), rules=rules, back_tests=tests, pictures=drawn
+    )
     written = run.store.write_text(TUNING, text)
     run.store.write_json(CORRELATION_RECORD, correlation.model_dump(mode="json"))
     log.info(texts.automation("aggregate_coverage.py", correlation.verdict))
@@ -86,8 +97,34 @@ def correlate_incidents(run: ProtocolRun) -> str:
     return written.uri
 
 
-def correlated(run: ProtocolRun) -> Correlation:
-    """Return how the alerts of these services matched incidents over the last days."""
+def _tried(
+    run: ProtocolRun, correlation: Correlation, incidents: Sequence[Incident], rules: Sequence[str]
+) -> tuple[BackTest, ...]:
+    """Replay changes of noisy and blind alerts, and keep what may be proposed; none is applied here."""
+    from release_watch.assurance.tuning.choosing import back_tests
+
+    slos = run.config.slos_of(run.release.services)
+    tested = back_tests(correlation, incidents, rules, run.backends.metrics(), slos)
+    for problem in tested.problems:
+        log.warning("Not replayed: %s", problem)
+    for test in tested.tests:
+        if test.proposal is None:
+            log.info("No change of %s is better on the past", test.rule.alert)
+            continue
+        name = f"{TUNING_FILES}{test.proposal.proposal_id}.json"
+        written = run.store.write_bytes(name, test.proposal.document())
+        log.info("Proposed: %s, to be approved by a person: %s", test.proposal.proposal_id, written.uri)
+    return tested.tests
+
+
+def _written(run: ProtocolRun, images: Mapping[str, bytes]) -> list[str]:
+    for key, image in images.items():
+        run.store.write_bytes(f"{TUNING_FILES}{key}.png", image)
+    return list(images)
+
+
+def correlated(run: ProtocolRun) -> tuple[Correlation, Sequence[Incident]]:
+    """Return how the alerts of these services matched incidents over the last days, and the incidents."""
     from release_watch.assurance.correlation import alert_intervals, correlate
     from release_watch.orchestration.steps.escalation import tracker
 
@@ -100,20 +137,51 @@ def correlated(run: ProtocolRun) -> Correlation:
         incidents = tracker(run).incidents(window[0], run.release.services)
     except ReleaseWatchError as error:
         log.warning("No incident history: %s", error)
-        return correlate(alerts, None, window=window, problem=str(error))
-    return correlate(alerts, incidents, window=window)
+        return correlate(alerts, None, window=window, problem=str(error)), ()
+    return correlate(alerts, incidents, window=window), incidents
 
 
 def queue_improvements(run: ProtocolRun) -> str:
-    """Put instrumentation gaps, findings and slow hops into the improvement backlog."""
-    from release_watch.assurance.backlog import append_backlog
+    """Put gaps, findings, noise and slow hops into the backlog of the environment; keep a copy as evidence.
 
-    existing = run.store.read_text(BACKLOG) if run.store.exists(BACKLOG) else None
-    items = improvements(run)
-    written = run.store.write_text(BACKLOG, append_backlog(existing, items, run.release, now()))
-    log.info("%d items in the improvement backlog", len(items))
+    An item whose cause is gone is closed; each has one ticket where a tracker is connected. In shadow mode
+    the copy is all that is written.
+    """
+    from release_watch.assurance.backlog import LivingBacklog, Origin, amended, copied
+
+    living = LivingBacklog(artifact_root(), run.release.environment)
+    origin = Origin(run.release.environment, run.release.release_id)
+    copy = run.store.read_text(BACKLOG) if run.store.exists(BACKLOG) else None
+    now_so = amended(living.read() or copy, improvements(run), origin, now(), scope=_looked_at(run))
+    text = now_so.text
+    if not run.release.shadow:
+        living.write(text)
+        text = _filed(run, living, text)
+    written = run.store.write_text(BACKLOG, copied(text, origin, living.uri, now(), earlier=copy))
+    log.info(
+        "Improvement backlog: %d new, %d closed, %d back; %s",
+        len(now_so.added),
+        len(now_so.closed),
+        len(now_so.reopened),
+        living.uri,
+    )
     run.record("backlog updated", f"{run.task_id}-{written.sha256[:12]}", uri=written.uri)
     return written.uri
+
+
+def _filed(run: ProtocolRun, living: LivingBacklog, text: str) -> str:
+    """Return the backlog with its tickets; a tracker that is away stops nothing."""
+    from release_watch.assurance.backlog import filed
+    from release_watch.orchestration.steps.escalation import tracker
+
+    try:
+        for changed in filed(text, tracker(run), run.release.environment):
+            living.write(changed)
+            text = changed
+    except ReleaseWatchError as error:
+        log.warning("The tickets are not in line with the backlog: %s", error)
+        run.record("no ticket was filed", "backlog-tickets", reason=str(error))
+    return text
 
 
 def improvements(run: ProtocolRun) -> list[BacklogItem]:
@@ -128,6 +196,19 @@ def improvements(run: ProtocolRun) -> list[BacklogItem]:
         run.config,
         audited=read_documents(run).findings,
         dashboards=dashboard_record(run).activations,
+    )
+
+
+def _looked_at(run: ProtocolRun) -> Scope:
+    from release_watch.assurance.backlog import scope_of
+
+    return scope_of(
+        run.release.services,
+        coverage_audit(run),
+        alert_test_results(run),
+        monitoring_results(run),
+        last_correlation(run),
+        dashboard_record(run).activations,
     )
 
 
@@ -146,21 +227,42 @@ def last_correlation(run: ProtocolRun) -> Correlation:
 
 
 def publish_scorecard(run: ProtocolRun) -> str:
-    """Write the scorecard: SLO attainment, coverage, alert precision, drill times, open risks."""
-    from release_watch.assurance.scorecard import scorecard_markdown
+    """Write the scorecard as page, picture and data, beside that of the release before."""
+    from release_watch.assurance import scorecard as cards
+    from release_watch.assurance.scorecard.picture import draw
 
-    text = scorecard_markdown(
-        run.release,
-        run.config,
-        coverage_audit(run),
-        alert_test_results(run),
-        monitoring_results(run),
-        last_correlation(run),
-        run.backends,
-        now(),
-        backlog=improvements(run),
+    sources = cards.Sources(
+        audit=coverage_audit(run),
+        results=alert_test_results(run),
+        monitoring=monitoring_results(run),
+        correlation=last_correlation(run),
+        backlog=tuple(improvements(run)),
     )
+    at, where = now(), run.release.environment
+    slos = cards.slo_lines(run.config, run.services, run.backends, at, where)
+    card = cards.scorecard(run.release, run.config, sources, slos, at)
+    run.store.write_json(cards.NAME, card)
+    run.store.write_bytes(SCORECARD_PICTURE, draw(card))
+    text = cards.scorecard_markdown(card, scorecards_before(run), picture=SCORECARD_PICTURE)
     written = run.store.write_text(SCORECARD, text)
     log.info("\n%s", text)
     run.record("scorecard published", uri=written.uri, sha256=written.sha256)
     return written.uri
+
+
+def scorecards_before(run: ProtocolRun) -> list[Earlier]:
+    """Return the scorecard of the release before, if there was one and it can be read."""
+    from release_watch.artifacts.store import ArtifactStore
+    from release_watch.assurance.registry import ActiveReleases
+    from release_watch.assurance.scorecard import NAME, Earlier, Scorecard
+
+    before = ActiveReleases(artifact_root()).predecessor(run.release)
+    if before is None:
+        return []
+    store = ArtifactStore(artifact_root(), before.release.environment, before.release.release_id)
+    try:
+        card = store.read_model(NAME, Scorecard)
+    except (ReleaseWatchError, ValueError) as error:
+        log.warning("No comparison with release %s: %s", before.release.release_id, error)
+        return []
+    return [Earlier(f"release {before.release.release_id}", card)]

@@ -1,0 +1,55 @@
+"""Backlog items in the ticket tracker: one ticket an item, closed and opened again with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from release_watch.assurance.backlog.document import CLOSED, GONE, OPEN, TICKET, Entry, entries, with_field
+from release_watch.markdown import unescaped
+from release_watch.response.incidents import TicketRef
+from release_watch.response.tickets import Tickets
+
+SHUT = "(closed)"
+_REFERENCE = re.compile(r"^\[(?P<id>[^\]]+)\]\((?P<url>[^)]*)\)(?P<shut> \(closed\))?$")
+
+
+def filed(text: str, tickets: Tickets, environment: str) -> Iterator[str]:
+    """Bring the tracker in line with a backlog; yields the backlog anew after each ticket that changed.
+
+    Keep what is yielded: the ticket of an item stands in it. An open item gets one ticket, whatever release
+    or night finds it, a closed one closes it. Items in a state of people's own words are left to them.
+
+    Raises:
+        BackendError: if the tracker does not answer, or refuses; the rest is left for the next time.
+    """
+    for entry in entries(text):
+        reference = _filed(entry, tickets, environment)
+        if reference is not None:
+            text = with_field(text, entry.item_id, TICKET, reference)
+            yield text
+
+
+def _filed(entry: Entry, tickets: Tickets, environment: str) -> str | None:
+    """Return the new reference of an item, None if nothing is to be changed."""
+    known = _REFERENCE.match(entry.fields.get(TICKET, ""))
+    if known is None:
+        return _made(entry, tickets, environment) if entry.state == OPEN else None
+    ref = TicketRef(known["id"], known["url"])
+    if entry.state == CLOSED and not known["shut"]:
+        tickets.close(ref, f"Closed in the improvement backlog: {entry.fields.get(GONE, 'by a person')}")
+        return f"{_reference(ref)} {SHUT}"
+    if entry.state == OPEN and known["shut"]:
+        tickets.reopen(ref, f"It is back: {entry.fields.get('back', 'opened again in the backlog')}")
+        return _reference(ref)
+    return None
+
+
+def _made(entry: Entry, tickets: Tickets, environment: str) -> str:
+    told = (f"{name}: {unescaped(value)}" for name, value in entry.fields.items() if name != "state")
+    key = f"{environment}-{entry.item_id}"
+    return _reference(tickets.create_once(key, unescaped(entry.title), "\n".join(told)))
+
+
+def _reference(ref: TicketRef) -> str:
+    return f"[{ref.id}]({ref.url})"

@@ -1,0 +1,43 @@
+"""The backlog of an environment: every release and every night amends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from release_watch.artifacts.store import PathLike
+from release_watch.errors import InvalidInputError
+from release_watch.files import uri_of, write_whole
+from release_watch.identifiers import identifier
+
+
+class LivingBacklog:
+    """``<root>/backlog/<environment>/improvement-backlog.md``, into which people write."""
+
+    def __init__(self, root: PathLike, environment: str) -> None:
+        folder = root / "backlog" / identifier(environment, "environment")
+        self._path: Any = folder / "improvement-backlog.md"
+
+    @property
+    def uri(self) -> str:
+        """Where it is, whether or not it is there yet."""
+        return uri_of(self._path)
+
+    def read(self) -> str | None:
+        """Return the backlog; None if there is none yet.
+
+        Raises:
+            InvalidInputError: if what people saved is no UTF-8; it stays as it is.
+        """
+        if not self._path.exists():
+            return None
+        data: bytes = self._path.read_bytes()
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            where = f"improvement backlog: {self.uri}: byte {error.start}"
+            raise InvalidInputError([f"{where} is no UTF-8; save it as UTF-8, then run again"]) from error
+
+    def write(self, text: str) -> None:
+        """Replace the backlog by ``text``; readers see the old or the new, never a part."""
+        if text != self.read():
+            write_whole(self._path, text.encode())

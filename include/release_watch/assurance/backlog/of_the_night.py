@@ -1,0 +1,98 @@
+"""What a night adds to the backlog of its environment, and what it looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from release_watch.artifacts.models import AlertTestResults, InstrumentationAudit
+from release_watch.assurance.backlog.items import BacklogItem, backlog_items, improvement, in_order
+from release_watch.assurance.backlog.scope import KNOWN, Scope, scope_of
+from release_watch.assurance.correlation import Correlation
+from release_watch.assurance.drift import Drift
+from release_watch.assurance.nightly import NightReport, ReleaseNight
+from release_watch.assurance.schedule import CHECKS, Check
+from release_watch.catalog.config import Config
+from release_watch.verdict import Objective
+
+TOLD_ELSEWHERE = frozenset({"coverage", "alert_paths", "incidents", "drift"})
+"""Checks whose artifacts say more than their objectives, and name causes as the releases' own runs do."""
+
+
+def night_items(
+    report: NightReport,
+    audit: InstrumentationAudit | None,
+    drilled: AlertTestResults | None,
+    correlation: Correlation | None,
+    config: Config,
+) -> list[BacklogItem]:
+    """Return what the night found to be improved, gravest first, each cause once."""
+    owners = {service.name: service.owner for service in config.catalog.services}
+    found = [item for night in report.releases for item in _of_release(night, owners)]
+    drifted = [_of_drift(night, drift) for night in report.releases for drift in night.drift]
+    return in_order([*found, *drifted, *backlog_items(audit, drilled, None, correlation, config)])
+
+
+def night_scope(
+    report: NightReport,
+    audit: InstrumentationAudit | None,
+    drilled: AlertTestResults | None,
+    correlation: Correlation | None,
+) -> Scope:
+    """Return what the night looked at: a check that was inconclusive for one release closes nothing."""
+    services = {service for night in report.releases for service in night.services}
+    known = scope_of(services, audit, drilled, None, correlation)
+    checked = {
+        _kind(check) for check in CHECKS if all(_conclusive(night, check) for night in report.releases)
+    }
+    if all(drift.kind != "unknown" for night in report.releases for drift in night.drift):
+        checked.add("drift")
+    return Scope(known.kinds | checked, known.services)
+
+
+def _of_release(night: ReleaseNight, owners: Mapping[str, str]) -> Iterator[BacklogItem]:
+    for check in CHECKS:
+        if check.name in TOLD_ELSEWHERE:
+            continue
+        for objective in _failed(night, check):
+            service = _service_of(objective, night.services)
+            yield improvement(
+                _kind(check),
+                service,
+                f"{night.environment}/{objective.name}",
+                title=f"{objective.name}: {check.words} does not hold",
+                evidence=f"nightly assurance: {objective.reason}",
+                priority="medium" if check.advisory else "high",
+                owners={**owners, "": check.role},
+            )
+
+
+def _of_drift(night: ReleaseNight, drift: Drift) -> BacklogItem:
+    return improvement(
+        "drift",
+        drift.service or "",
+        f"{night.environment}/{drift.key}",
+        title=drift.line,
+        evidence=f"nightly assurance: {drift.to_do}",
+        priority="medium" if drift.verdict.proceeds else "high",
+        owners={drift.service or "": drift.owner},
+    )
+
+
+def _failed(night: ReleaseNight, check: Check) -> list[Objective]:
+    names = set(night.checks.get(check.name, ()))
+    return [o for o in night.decision.failures if o.name in names]
+
+
+def _conclusive(night: ReleaseNight, check: Check) -> bool:
+    names = set(night.checks.get(check.name, ()))
+    judged = [o.verdict for o in night.decision.objectives if o.name in names]
+    return bool(judged) and all(verdict in KNOWN for verdict in judged)
+
+
+def _service_of(objective: Objective, services: Sequence[str]) -> str:
+    """Return the service that an objective names, empty if it names none of them."""
+    return next((name for name in services if name in objective.name.split()), "")
+
+
+def _kind(check: Check) -> str:
+    return f"night-{check.name}"

@@ -1,0 +1,289 @@
+"""The night: every active release is checked, scorecards are refreshed, the backlog is brought up to date."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from pydantic import BaseModel
+
+from release_watch.errors import ReleaseWatchError
+from release_watch.orchestration.run import log
+from release_watch.orchestration.storage import artifact_root
+
+if TYPE_CHECKING:
+    from release_watch.artifacts.store import ArtifactStore
+    from release_watch.assurance.alert_path import Drilled
+    from release_watch.assurance.backlog import Entry
+    from release_watch.assurance.drift.of_the_night import Kept
+    from release_watch.assurance.nightly import NightReport
+    from release_watch.assurance.reading import NightReading
+    from release_watch.assurance.registry import ActiveRelease
+    from release_watch.assurance.scorecard import DriftCount, Earlier, Sources
+    from release_watch.catalog.config import Config
+    from release_watch.orchestration.hooks.backends import AirflowBackends
+
+FOLDER = "nightly"
+REPORT = "assurance-report.json"
+Model = TypeVar("Model", bound=BaseModel)
+GRACE = timedelta(hours=6)
+"""A night that is late by less, because workers were busy, is made up for."""
+LONGEST = timedelta(days=31)
+"""So far back alerts are held against incidents after nights that were missed."""
+
+
+class NightTerms(NamedTuple):
+    """When a night is, since when it answers, and what was kept before it."""
+
+    at: datetime
+    since: datetime
+    kept: Kept
+
+
+class EnvironmentNight(NamedTuple):
+    """The night of one environment, and what it read."""
+
+    environment: str
+    active: Sequence[ActiveRelease]
+    report: NightReport
+    reading: NightReading
+    drilled: Drilled | None
+    backends: AirflowBackends
+
+
+def night_store(day: datetime) -> ArtifactStore:
+    """Return the store of a night, the same for every try of one run."""
+    from release_watch.artifacts.store import ArtifactStore
+
+    return ArtifactStore(artifact_root(), FOLDER, f"{day:%Y-%m-%d}")
+
+
+def check_active_releases(store: ArtifactStore, moment: datetime) -> NightReport:
+    """Check all releases of all environments, write the report, then scorecards and backlogs."""
+    from release_watch.assurance.nightly import NightReport
+    from release_watch.assurance.registry import ActiveReleases
+    from release_watch.catalog.config import load_config
+
+    config, registry = load_config(), ActiveReleases(artifact_root())
+    environments = sorted({entry.release.environment for entry in registry.all()})
+    since = covers_since(store, moment)
+    kept = kept_of(store)
+    nights = [
+        _night(name, registry.all(name), config, NightTerms(moment, since, kept)) for name in environments
+    ]
+    report = NightReport(
+        generated_at=moment,
+        covers_since=since,
+        releases=tuple(release for night in nights for release in night.report.releases),
+        drills=tuple(results for night in nights for results in night.report.drills),
+    )
+    store.write_json(REPORT, report)
+    for night in nights:
+        _after(store, night, config)
+    return report
+
+
+def _after(store: ArtifactStore, night: EnvironmentNight, config: Config) -> None:
+    """Refresh what people read; what fails here is told and takes nothing from the report."""
+    try:
+        amend_backlog(night, config)
+    except ReleaseWatchError as error:
+        log.error("The backlog of %s is not up to date: %s", night.environment, error)
+    try:
+        refresh_scorecards(store, night, config)
+    except ReleaseWatchError as error:
+        log.error("The scorecards of %s are not up to date: %s", night.environment, error)
+
+
+def covers_since(store: ArtifactStore, moment: datetime) -> datetime:
+    """Return since when this night answers: the last report, a day at least and a month at most."""
+    from release_watch.assurance.reading import LOOK_BACK
+
+    last = next((report.generated_at for report in _earlier_reports(store)), moment - LOOK_BACK)
+    return max(min(last, moment - LOOK_BACK), moment - LONGEST)
+
+
+def earlier_nights(store: ArtifactStore) -> Iterator[ArtifactStore]:
+    """Yield the stores of the nights before that of ``store`` that have a report, newest first."""
+    from release_watch.artifacts.store import ArtifactStore
+
+    folder = artifact_root() / "monitoring" / FOLDER
+    if not folder.exists():
+        return
+    nights = {str(path).rstrip("/").split("/")[-2] for path in folder.rglob(REPORT)}
+    for name in sorted((night for night in nights if night < store.release_id), reverse=True):
+        yield ArtifactStore(artifact_root(), FOLDER, name)
+
+
+def _earlier_reports(store: ArtifactStore) -> Iterator[NightReport]:
+    from release_watch.assurance.nightly import NightReport
+
+    for earlier in earlier_nights(store):
+        yield earlier.read_model(REPORT, NightReport)
+
+
+def kept_of(store: ArtifactStore) -> Kept:
+    """Return what releases and the last night keep beside the registry."""
+    from release_watch.assurance.drift.activated import drills_of
+    from release_watch.assurance.drift.of_the_night import Kept
+
+    last = next(_earlier_reports(store), None)
+    seen = {
+        night.release_id: {drift.key: drift.since for drift in night.drift if drift.since}
+        for night in (last.releases if last else ())
+    }
+    return Kept(lambda entry: drills_of(store_of(entry)), dashboard_models, seen)
+
+
+def dashboard_models(entry: ActiveRelease) -> dict[str, Mapping[str, Any]]:
+    """Return the JSON of the dashboards of a release by uid, as its run wrote them."""
+    store, found = store_of(entry), {}
+    for name in store.names():
+        if name.startswith("dashboards/") and name.endswith(".json"):
+            model = json.loads(store.read_bytes(name))
+            found[str(model.get("uid"))] = model
+    return found
+
+
+def store_of(entry: ActiveRelease) -> ArtifactStore:
+    """Return the artifacts of a release."""
+    from release_watch.artifacts.store import ArtifactStore
+
+    return ArtifactStore(artifact_root(), entry.release.environment, entry.release.release_id)
+
+
+def _night(
+    environment: str, active: Sequence[ActiveRelease], config: Config, terms: NightTerms
+) -> EnvironmentNight:
+    from release_watch.assurance.nightly import night
+    from release_watch.assurance.reading import NightReading
+    from release_watch.orchestration.hooks.backends import AirflowBackends
+
+    backends = AirflowBackends(environment)
+    drilled = drill_alert_paths(active, environment, backends, config, terms.at)
+    reading = NightReading(active, backends, config, terms.at, terms.since, terms.kept)
+    report = night(active, reading, drilled)
+    return EnvironmentNight(environment, active, report, reading, drilled, backends)
+
+
+def drill_alert_paths(
+    active: Sequence[ActiveRelease],
+    environment: str,
+    backends: AirflowBackends,
+    config: Config,
+    moment: datetime,
+) -> Drilled | None:
+    """Drill one alert path of each service, or log why that cannot be done and return None."""
+    from release_watch.assurance.alert_path import DrillRecords, drill_in_turn
+    from release_watch.drills.history import DrillHistory
+    from release_watch.drills.timeline import timeline_text
+    from release_watch.orchestration.steps.drill_answers import receipts
+
+    try:
+        receivers = backends.receivers(receipts(), config.policies.drill.receivers)
+        records = DrillRecords(receivers, DrillHistory.under(artifact_root(), environment))
+        drilled = drill_in_turn(active, backends, config, moment, records)
+    except ReleaseWatchError as error:
+        log.error("No alert path of %s could be drilled: %s", environment, error)
+        return None
+    if drilled:
+        log.info("%s", timeline_text(drilled.results))
+    return drilled
+
+
+def refresh_scorecards(store: ArtifactStore, night: EnvironmentNight, config: Config) -> None:
+    """Write the scorecard of every release as of tonight, beside that of the last night that had one."""
+    from release_watch.assurance.scorecard import scorecard, scorecard_markdown, slo_lines
+
+    reading = night.reading
+    slos = slo_lines(config, reading.services, night.backends, reading.at, night.environment)
+    open_items = _open_items(night.environment)
+    for entry in night.active:
+        release = entry.release.model_copy(update={"services": entry.services})
+        card = scorecard(release, config, _sources(entry, night, open_items), slos, reading.at)
+        name = f"scorecards/{night.environment}/{release.release_id}"
+        store.write_json(f"{name}.json", card)
+        store.write_text(f"{name}.md", scorecard_markdown(card, _last_card(store, f"{name}.json")))
+    log.info("%d scorecards: %s", len(night.active), store.uri_of(f"scorecards/{night.environment}"))
+
+
+def amend_backlog(night: EnvironmentNight, config: Config) -> None:
+    """Append what the night found to the backlog of the environment, close what is gone, file the rest."""
+    from release_watch.assurance.backlog import LivingBacklog, Origin, amended, filed
+    from release_watch.assurance.backlog.of_the_night import night_items, night_scope
+    from release_watch.response.tickets import tickets_of
+
+    reading = night.reading
+    found = (
+        night.report,
+        reading.audit(),
+        night.drilled.results if night.drilled else None,
+        reading.whole_correlation(),
+    )
+    living = LivingBacklog(artifact_root(), night.environment)
+    origin = Origin(night.environment, f"night of {reading.at:%Y-%m-%d}")
+    items = night_items(*found, config)
+    now_so = amended(living.read(), items, origin, reading.at, scope=night_scope(*found))
+    living.write(now_so.text)
+    counts = len(now_so.added), len(now_so.closed), len(now_so.reopened)
+    log.info("Improvement backlog: %d new, %d closed, %d back; %s", *counts, living.uri)
+    try:
+        tickets = tickets_of(night.backends.tickets(), config.policies.response.tickets)
+        for text in filed(now_so.text, tickets, night.environment):
+            living.write(text)
+    except ReleaseWatchError as error:
+        log.warning("The tickets are not in line with the backlog: %s", error)
+
+
+def _open_items(environment: str) -> tuple[Entry, ...]:
+    from release_watch.assurance.backlog import LivingBacklog, entries
+
+    living = LivingBacklog(artifact_root(), environment).read()
+    return tuple(entry for entry in entries(living or "") if entry.state == "open")
+
+
+def _sources(entry: ActiveRelease, night: EnvironmentNight, open_items: Sequence[Entry]) -> Sources:
+    from release_watch.artifacts.models import AlertTestResults, MonitoringResults
+    from release_watch.assurance.scorecard import Sources
+
+    return Sources(
+        audit=night.reading.audit(entry.services),
+        results=_artifact(entry, "alert-test-results.json", AlertTestResults),
+        monitoring=_artifact(entry, "monitoring-results.json", MonitoringResults),
+        correlation=night.reading.whole_correlation(entry.services),
+        drift=drift_of_night(entry, night.report),
+        backlog=tuple(
+            item.as_item() for item in open_items if item.fields.get("service", "") in ("", *entry.services)
+        ),
+    )
+
+
+def drift_of_night(entry: ActiveRelease, report: NightReport) -> DriftCount | None:
+    """Return what is live otherwise than it was activated, as the night's checks counted it."""
+    from release_watch.assurance.scorecard import DriftCount
+
+    night = next((n for n in report.releases if n.release_id == entry.release.release_id), None)
+    if night is None or not night.checks:
+        return None
+    return DriftCount(by_kind=dict(Counter(drift.kind for drift in night.drift)), behind=REPORT)
+
+
+def _artifact(entry: ActiveRelease, name: str, model: type[Model]) -> Model | None:
+    """Return what the release's own run wrote, None if it cannot be read any more."""
+    try:
+        return store_of(entry).read_model(name, model)
+    except (ReleaseWatchError, ValueError) as error:
+        log.warning("The scorecard of %s lacks %s: %s", entry.release.release_id, name, error)
+        return None
+
+
+def _last_card(store: ArtifactStore, name: str) -> list[Earlier]:
+    from release_watch.assurance.scorecard import Earlier, Scorecard
+
+    last = next((night for night in earlier_nights(store) if night.exists(name)), None)
+    if last is None:
+        return []
+    return [Earlier(f"the night of {last.release_id}", last.read_model(name, Scorecard))]

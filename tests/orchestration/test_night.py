@@ -1,0 +1,70 @@
+"""The night's steps: since when it answers, what is skipped, and what it leaves for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from release_watch.artifacts.store import ArtifactStore
+from release_watch.assurance.nightly import NightReport
+from release_watch.orchestration.phases import nightly
+from release_watch.orchestration.steps import night
+
+TONIGHT = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RELEASE_WATCH_ARTIFACT_ROOT", tmp_path.as_uri())
+    return tmp_path
+
+
+def store(days_ago: int = 0) -> ArtifactStore:
+    return night.night_store(TONIGHT - timedelta(days=days_ago))
+
+
+def reported(*days_ago: int) -> None:
+    for days in days_ago:
+        at = TONIGHT - timedelta(days=days)
+        store(days).write_json(night.REPORT, NightReport(generated_at=at, releases=()))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "days"),
+    [((), 1), ((1,), 1), ((1, 5), 1), ((3, 9), 3), ((90,), 31)],
+    ids=["first-night", "last-night", "each-night", "two-were-missed", "a-quarter-was-missed"],
+)
+def test_one_report_answers_for_all_nights_since_the_last(earlier: tuple[int, ...], days: int) -> None:
+    reported(*earlier)
+    assert night.covers_since(store(), TONIGHT) == TONIGHT - timedelta(days=days)
+
+
+def test_a_report_of_the_same_night_is_not_an_earlier_one() -> None:
+    reported(0, 2)
+    assert [found.release_id for found in night.earlier_nights(store())] == ["2026-11-20"]
+
+
+def context(run_after: datetime) -> Any:
+    return {"dag_run": SimpleNamespace(run_after=run_after)}
+
+
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(hours=20), timedelta(hours=29)])
+def test_a_night_that_is_not_over_is_run(late: timedelta) -> None:
+    nightly.skip_if_over(context(TONIGHT), TONIGHT + late)
+
+
+@pytest.mark.parametrize("late", [timedelta(hours=31), timedelta(days=30)])
+def test_a_night_that_is_long_over_is_left_to_the_next(late: timedelta) -> None:
+    with pytest.raises(AirflowSkipException, match="2026-11-23T02:15"):
+        nightly.skip_if_over(context(TONIGHT), TONIGHT + late)
+
+
+def test_without_an_active_release_there_is_a_report_all_the_same() -> None:
+    report = night.check_active_releases(store(), TONIGHT)
+    assert report.releases == ()
+    assert store().read_model(night.REPORT, NightReport) == report
