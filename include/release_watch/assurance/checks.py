@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from release_watch.artifacts.models import CoverageStatus
 from release_watch.assurance.correlation import correlate
+from release_watch.assurance.drift import Drift
 from release_watch.assurance.reading import WATCHDOG_QUERY, NightReading
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.tuning import judge_tuning
@@ -14,6 +15,9 @@ from release_watch.catalog.models import Service
 from release_watch.clock import rfc3339
 from release_watch.slo.rules import WATCHDOG
 from release_watch.verdict import Objective, Verdict
+
+SHORT = 60
+"""Characters of what stands in the one line of a release."""
 
 
 class Subject(NamedTuple):
@@ -36,11 +40,21 @@ def _drift(subject: Subject) -> Iterator[Objective]:
         yield Objective(
             name=f"drift, {drift.kind}",
             verdict=drift.verdict,
-            reason=f"{drift.what}{since}; {drift.owner}: {drift.to_do}",
+            reason=f"{drift.what}{_told(drift)}{since}; {drift.owner}: {drift.to_do}",
         )
     if not drifts:
         reason = "everything means what it did when it was activated"
         yield Objective(name="drift", verdict=Verdict.GO, reason=reason)
+
+
+def _told(drift: Drift) -> str:
+    """Return both sides of a drift where they are short; the report has them whole."""
+    if drift.expected is None or drift.live is None:
+        return ""
+    sides = (drift.expected, drift.live)
+    if any("\n" in side or len(side) > SHORT for side in sides):
+        return ""
+    return f" ({drift.live}; activated was {drift.expected})"
 
 
 def _targets(subject: Subject) -> Iterator[Objective]:

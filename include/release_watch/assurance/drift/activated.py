@@ -79,7 +79,9 @@ def drills_of(store: ArtifactStore) -> tuple[DrillResult, ...]:
 def _owned(name: str, text: str, entry: ActiveRelease, target: RuleTarget | None) -> RuleSet:
     listed_as = target.listed_as(name) if target else None
     one = rule_set(name, text, listed_as=listed_as)
-    one = one._replace(handed_over=_lies_there(one, target))
+    one = one._replace(
+        handed_over=_lies_there(one, target), given=frozenset(rule.identity for rule in one.rules)
+    )
     if set(entry.services) == set(entry.release.services):
         return one
     owned = set(entry.services)

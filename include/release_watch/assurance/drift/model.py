@@ -21,6 +21,10 @@ NOBODY_NAMED = "sre"
 """Who owns what belongs to no service: the role that runs the servers."""
 
 
+Identity = tuple[str, str, frozenset[tuple[str, str]]]
+"""Group, name and labels of a rule."""
+
+
 class Drift(BaseModel):
     """One thing that is live in another meaning than it was activated in.
 
@@ -82,7 +86,7 @@ class WatchedRule(NamedTuple):
         return self.labels.get("service")
 
     @property
-    def identity(self) -> tuple[str, str, frozenset[tuple[str, str]]]:
+    def identity(self) -> Identity:
         """Group, name and labels: one rule in one file has each once, mostly."""
         return self.group.name, self.name, frozenset(self.labels.items())
 
@@ -92,13 +96,15 @@ class RuleSet(NamedTuple):
 
     ``listed_as`` is the last part of the file under which the server lists it, None where that is unknown, as
     for a ruler. ``handed_over``: it was given to somebody who brings it into force (GitOps) and lies there in
-    this very form, so that what is not live yet is pending adoption.
+    this very form, so that what is not live yet is pending adoption. ``given`` is every rule of the file as
+    it was registered, also those that a later release has taken over since: none of them is extra.
     """
 
     name: str
     rules: tuple[WatchedRule, ...]
     listed_as: str | None = None
     handed_over: bool = False
+    given: frozenset[Identity] = frozenset()
 
 
 class Board(NamedTuple):

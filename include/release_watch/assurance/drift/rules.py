@@ -87,8 +87,10 @@ class _Pairing:
         inside = (other for name in groups for other in self._live.by_group.get(name, ()))
         files = {one.listed_as for one in expected.rule_sets if one.listed_as}
         filed = (other for file in files for other in self._live.by_file.get(file, ()))
+        given = {identity for one in expected.rule_sets for identity in one.given}
         for other in [*filed, *inside, *repeats]:
-            ours = other.service in own or (other.service is None and other.file in files)
+            shared = other.service is None and other.file in files and other.identity not in given
+            ours = other.service in own or shared
             if ours and id(other) not in self._taken:
                 self._taken.add(id(other))
                 yield other, twins.get(sense(other))

@@ -8,6 +8,7 @@ from typing import Any
 
 from release_watch.artifacts.models import CoverageStatus, Signal
 from release_watch.assurance.scorecard.document import trend
+from release_watch.assurance.scorecard.headline import UNKNOWN
 from release_watch.assurance.scorecard.model import CoverageLine, DrillLine, Scorecard, SloLine
 from release_watch.coverage.table_text import plain, shortened
 
@@ -87,13 +88,18 @@ def _budgets(axes: Any, slos: Sequence[SloLine], left_out: int) -> None:
             axes.text(0.02, row, "not measured", va="center", fontsize=9, color=FAINT, family=FONT)
         else:
             axes.barh(row, max(left, -1.0), height=0.62, color=_budget_color(left))
-        told = "" if left is None else f"{left:.1%}, {trend(line)}"
+        told = "" if left is None else f"{left:.1%}{_trend(line)}"
         axes.text(1.06, row, told, va="center", fontsize=9, color=INK, family=FONT)
         for point in line.trend[:-1]:
             if point.budget_left is not None:
                 axes.plot(max(point.budget_left, -1.0), row, marker="|", markersize=11, color=INK, alpha=0.45)
     _names(axes, [f"{line.service}: {line.slo}" for line in slos])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def _trend(line: SloLine) -> str:
+    told = trend(line)
+    return "" if told == UNKNOWN else f", {told}"
 
 
 def _budget_color(left: float) -> str:
