@@ -69,3 +69,15 @@ def test_a_uri_is_absolute_and_quoted(tmp_path: Path, monkeypatch: pytest.Monkey
 
     assert uri_of(Path("with space")) == f"{tmp_path.as_uri()}/with%20space"
     assert uri_of(UPath("memory://bucket/a.md")) == "memory://bucket/a.md"
+
+
+def test_what_is_no_file_is_written_into_and_stays_what_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_whole(pipe, b"verdicts")
+        assert os.read(reader, 100) == b"verdicts"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()

@@ -17,9 +17,10 @@ READABLE = 0o644
 def write_whole(path: PathLike, data: bytes, mode: int = READABLE) -> None:
     """Write ``data`` as the whole content of ``path``; a reader sees the old or the new, never a part.
 
-    A local file gets ``mode`` and the folders above it; an object store has neither.
+    A local file gets ``mode`` and the folders above it; an object store has neither. What is no file, such as
+    ``/dev/null`` or a pipe, is written into and never replaced.
     """
-    if not isinstance(path, Path):
+    if not isinstance(path, Path) or (path.exists() and not path.is_file()):
         path.write_bytes(data)  # one PUT: object stores show it whole or not at all
         return
     path.parent.mkdir(parents=True, exist_ok=True)

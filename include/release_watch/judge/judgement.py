@@ -95,4 +95,5 @@ def quantity(value: float | None, unit: str) -> str | None:
     """Return a number with its unit, to four digits, ratios in percent; or None."""
     if value is None:
         return None
+    value += 0.0  # a negative zero is shown as 0
     return f"{100 * value:.4g} %" if unit == "ratio" else f"{value:.4g} {unit}".rstrip()
