@@ -16,7 +16,7 @@ from release_watch.judge.metric import judge_metric
 from release_watch.judge.season import Grid, gridded, windows
 from release_watch.judge.silence import Habit, lost_since, newest
 from release_watch.judge.spec import Kind, MetricSpec
-from release_watch.judge.wording import silent_since
+from release_watch.judge.wording import all_within, silent_since
 from release_watch.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def _reason(
     if not judgements:
         return "no metric was judged"
     if verdict is Verdict.GO:
-        return f"all {len(judgements)} metrics are within what the baseline does by itself"
+        return all_within(len(judgements))
     unusual = [one for one in judgements if one.verdict is not Verdict.GO]
     if verdict is Verdict.INCONCLUSIVE:
         unusual = [one for one in judgements if one.state is State.UNKNOWN]

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from release_watch.judge.judgement import MetricJudgement, ReleaseJudgement, State
+from release_watch.judge.wording import all_within
 from release_watch.verdict import Verdict, worst
 
 if TYPE_CHECKING:
@@ -82,6 +83,6 @@ def _reason(
     if not judged:
         return "no metric was judged"
     if verdict is Verdict.GO:
-        return f"all {len(judged)} metrics are within what the baseline does by itself"
+        return all_within(len(judged))
     told = critical or tuple(judgement for judgement in judged if _weight(judgement, False) is verdict)
     return "; ".join(f"{judgement.spec.title}: {judgement.reason}" for judgement in told)

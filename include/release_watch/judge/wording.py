@@ -23,6 +23,12 @@ def silent_since(last: datetime) -> str:
     return f"no data since {rfc3339(last)}; check that the new version still runs and exports this metric"
 
 
+def all_within(metrics: int) -> str:
+    """Return the reason of a release none of whose metrics is unusual."""
+    which = "its only metric is" if metrics == 1 else f"all {metrics} metrics are"
+    return f"{which} within what the baseline does by itself"
+
+
 def reason_for(judgement: MetricJudgement) -> str:
     """Return the reason in one sentence, with value, limit and baseline in the metric's unit."""
     unit = judgement.spec.unit
