@@ -12,7 +12,7 @@ from release_watch.assurance.drift import Drift, Expected, of_the_night
 from release_watch.assurance.nightly import NightReport, night
 from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
-from release_watch.errors import BackendError
+from release_watch.errors import BackendError, NotConfiguredError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.transport import Answer
 from release_watch.verdict import Objective, Verdict
@@ -315,3 +315,20 @@ def test_all_pages_of_dashboards_are_read(pages):
             return Answer(200, full if params["page"] <= pages else [{"uid": "last"}])
 
     assert "last" in dashboards_there(Paged())
+
+
+def test_a_service_without_a_connection_is_told_and_hides_no_other(world):
+    class OneMissing(FakeBackends):
+        def metrics(self, service: Any = None) -> FakeMetrics:
+            if service is not None and service.name == "payments":
+                raise NotConfiguredError("prometheus_of_payments", "its metrics")
+            return super().metrics(service)
+
+    active = (entry(services=("checkout",)), entry("other", ("payments",)))
+    backends = OneMissing(world["metrics"], **world["servers"])
+    report = night(active, NightReading(active, backends, CONFIG, NOW), world["drilled"])
+    found = {release.release_id: release for release in report.releases}
+    assert "targets of checkout" in {
+        o.name for o in found["rel-1"].decision.objectives if o.verdict is Verdict.GO
+    }
+    assert "prometheus_of_payments" in found["other"].line

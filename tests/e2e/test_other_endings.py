@@ -119,7 +119,7 @@ def test_a_night_with_drift_in_one_of_two_releases_is_red_and_names_it(
     line = next(line for line in night.lines if line.startswith(drifted))
     assert "a person must act" in line
     assert "activated was for: 3540 s" in line
-    assert line in healthy.task_logs(run_id)
+    assert json.dumps(line, ensure_ascii=False).strip('"') in healthy.task_logs(run_id)
     cards = {path.name for path in report.parent.rglob("scorecards/production/*.json")}
     assert cards == {f"{release_id}.json" for release_id in waits}
     backlog = (root / "backlog" / "production" / "improvement-backlog.md").read_text()

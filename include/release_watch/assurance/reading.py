@@ -191,8 +191,15 @@ class NightReading:
         return {
             service.name: service.signals.metrics
             for service in self._services
-            if service.signals.metrics and self.backends.metrics(service).base_url == metrics.base_url
+            if service.signals.metrics and self._server(service) == metrics.base_url
         }
+
+    def _server(self, service: Service) -> str | None:
+        """Return where the metrics of a service are; None without a connection, which hides no other."""
+        try:
+            return self.backends.metrics(service).base_url
+        except ReleaseWatchError:
+            return None
 
     def _question(self, release: Release, endpoints: Mapping[str, Sequence[str]]) -> Question:
         return Question(release, self.at, self.config.policies.coverage, endpoints)

@@ -74,14 +74,16 @@ class DriftReading:
         Raises:
             ReleaseWatchError: if what it activated cannot be read.
         """
+        tonight = self._tonight()
+        wanted = any(board.uid in tonight for board in entry.dashboards)
         expected = expected_of(
             entry,
             self._config,
             target=self._target(),
             drills=self._kept.drills(entry),
-            models=self._kept.models(entry),
+            models=self._kept.models(entry) if wanted else {},
         )
-        compared = tuple(board for board in expected.dashboards if board.uid in self._tonight())
+        compared = tuple(board for board in expected.dashboards if board.uid in tonight)
         found = drift_of(expected._replace(dashboards=compared), self._live())
         since = self._kept.last.get(entry.release.release_id, {})
         self.found[entry.release.release_id] = carried(found, since, self._at)
