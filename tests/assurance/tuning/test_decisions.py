@@ -82,6 +82,14 @@ class TestCandidates:
         assert all(one.sooner for one in shorter)
 
 
+    def test_the_mildest_change_comes_first(self):
+        held = [one.rule.hold for one in louder(rule(hold="10m")) if one.kind == "for"]
+        assert held == ["5m", "2m", "1m", None]
+        expr = "a > 0.5 and b > 9.5 and c > 4.5"
+        counts = [one.change for one in louder(rule(expr)) if one.kind == "minimum events"]
+        assert counts == sorted(counts, key=lambda words: int(words.split()[2]))
+
+
 class TestAcceptance:
     @pytest.mark.parametrize(
         ("before", "after", "words"),

@@ -71,11 +71,11 @@ def quieter(
 def louder(rule: Rule, *, slo: Slo | None = None, derived: Sequence[Decimal] = ()) -> Iterator[Candidate]:
     """Yield changes for a rule that misses incidents; see :func:`quieter`."""
     held = hold_of(rule)
-    for hold in (None, *(one for one in HOLDS if one < held)):
+    for hold in (*(one for one in reversed(HOLDS) if one < held), None):
         if held:
             words = f"for: {in_words(held)} to {in_words(hold) if hold else 'none'}"
             yield Candidate("for", words, _held(rule, hold), sooner=True)
-    for match in set(_COUNT.findall(rule.expr)):
+    for match in sorted(set(_COUNT.findall(rule.expr)), key=int):
         fewer = max(1, (int(match) + 1) // 2)
         changed = re.sub(rf"(?<=> ){match}\.5(?![\d.])", f"{fewer - 1}.5", rule.expr)
         words = f"at least {int(match) + 1} to {fewer} events"

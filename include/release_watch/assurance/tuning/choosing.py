@@ -82,7 +82,7 @@ def back_tests(
         except ReleaseWatchError as error:
             problems.append(f"{one.rule.alert} of {one.rule.labels.get('service', 'no service')}: {error}")
     if len(chosen) > MOST:
-        problems.append(f"{len(chosen) - MOST} more alerts were not replayed; tune them by name")
+        problems.append(f"{len(chosen) - MOST} more alerts were not replayed; at most {MOST} are")
     return Tested(tuple(tests), tuple(problems))
 
 
