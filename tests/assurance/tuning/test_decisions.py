@@ -81,7 +81,6 @@ class TestCandidates:
         assert shorter
         assert all(one.sooner for one in shorter)
 
-
     def test_the_mildest_change_comes_first(self):
         held = [one.rule.hold for one in louder(rule(hold="10m")) if one.kind == "for"]
         assert held == ["5m", "2m", "1m", None]
