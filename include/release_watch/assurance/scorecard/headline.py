@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from release_watch.assurance.proportion import Proportion, in_words
-from release_watch.assurance.scorecard.model import DrillLine, Number, Scorecard
+from release_watch.assurance.scorecard.model import Number, Scorecard
 
 UNKNOWN = "unknown"
 
@@ -63,17 +63,9 @@ def _drills(card: Scorecard, known: bool) -> Iterator[Number]:
     behind = "alert-test-results.json"
     shown = f"{passed} of {len(made)} passed" if made else ("none made" if known else UNKNOWN)
     yield _number("alert drills", share, shown, behind)
-    yield _slowest("slowest delivery", [_delivered(drill) for drill in made], behind)
-    answers = [_acknowledged(drill) for drill in made if drill.answer_needed]
+    yield _slowest("slowest delivery", [drill.delivered_seconds for drill in made], behind)
+    answers = [drill.acknowledged_seconds for drill in made if drill.answer_needed]
     yield _slowest("slowest acknowledgement", answers, behind)
-
-
-def _delivered(drill: DrillLine) -> float | None:
-    return drill.delivered_seconds
-
-
-def _acknowledged(drill: DrillLine) -> float | None:
-    return drill.acknowledged_seconds
 
 
 def _slowest(name: str, latencies: list[float | None], behind: str) -> Number:

@@ -17,7 +17,7 @@ from release_watch.orchestration.steps.activation import (
 from release_watch.orchestration.steps.alert_test import alert_test_results
 from release_watch.orchestration.steps.instrumentation import coverage_audit, read_documents
 from release_watch.orchestration.steps.watching import BASELINE_RULES, RESULTS, baseline_rule_set
-from release_watch.orchestration.storage import artifact_root
+from release_watch.orchestration.storage import artifact_root, store_for
 
 if TYPE_CHECKING:
     from release_watch.artifacts.models import MonitoringResults
@@ -252,16 +252,14 @@ def publish_scorecard(run: ProtocolRun) -> str:
 
 def scorecards_before(run: ProtocolRun) -> list[Earlier]:
     """Return the scorecard of the release before, if there was one and it can be read."""
-    from release_watch.artifacts.store import ArtifactStore
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.assurance.scorecard import NAME, Earlier, Scorecard
 
     before = ActiveReleases(artifact_root()).predecessor(run.release)
     if before is None:
         return []
-    store = ArtifactStore(artifact_root(), before.release.environment, before.release.release_id)
     try:
-        card = store.read_model(NAME, Scorecard)
+        card = store_for(before.release).read_model(NAME, Scorecard)
     except (ReleaseWatchError, ValueError) as error:
         log.warning("No comparison with release %s: %s", before.release.release_id, error)
         return []

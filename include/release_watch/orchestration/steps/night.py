@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import log
-from release_watch.orchestration.storage import artifact_root
+from release_watch.orchestration.storage import artifact_root, store_for
 
 if TYPE_CHECKING:
     from release_watch.artifacts.store import ArtifactStore
@@ -135,24 +135,17 @@ def kept_of(store: ArtifactStore) -> Kept:
         night.release_id: {drift.key: drift.since for drift in night.drift if drift.since}
         for night in (last.releases if last else ())
     }
-    return Kept(lambda entry: drills_of(store_of(entry)), dashboard_models, seen)
+    return Kept(lambda entry: drills_of(store_for(entry.release)), dashboard_models, seen)
 
 
 def dashboard_models(entry: ActiveRelease) -> dict[str, Mapping[str, Any]]:
     """Return the JSON of the dashboards of a release by uid, as its run wrote them."""
-    store, found = store_of(entry), {}
+    store, found = store_for(entry.release), {}
     for name in store.names():
         if name.startswith("dashboards/") and name.endswith(".json"):
             model = json.loads(store.read_bytes(name))
             found[str(model.get("uid"))] = model
     return found
-
-
-def store_of(entry: ActiveRelease) -> ArtifactStore:
-    """Return the artifacts of a release."""
-    from release_watch.artifacts.store import ArtifactStore
-
-    return ArtifactStore(artifact_root(), entry.release.environment, entry.release.release_id)
 
 
 def _night(
@@ -274,7 +267,7 @@ def drift_of_night(entry: ActiveRelease, report: NightReport) -> DriftCount | No
 def _artifact(entry: ActiveRelease, name: str, model: type[Model]) -> Model | None:
     """Return what the release's own run wrote, None if it cannot be read any more."""
     try:
-        return store_of(entry).read_model(name, model)
+        return store_for(entry.release).read_model(name, model)
     except (ReleaseWatchError, ValueError) as error:
         log.warning("The scorecard of %s lacks %s: %s", entry.release.release_id, name, error)
         return None
