@@ -30,7 +30,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH :=
 export GX_ANALYTICS_ENABLED := false
 
-SLOW_TESTS := tests/integration tests/chaos tests/e2e
+SLOW_TESTS := tests/chaos tests/integration tests/e2e
 # Only where a test drives one.
 BROWSER := $(if $(shell grep -rlE '(from|import) playwright' tests 2>/dev/null),browser)
 
@@ -79,8 +79,10 @@ format: setup ## let ruff put the code into shape
 test-fast: setup ## tests that need no server
 	"$(PY)" -m pytest tests $(SLOW_TESTS:%=--ignore=%) -n 2 --dist loadfile $(ARGS)
 
+# They wait more than they work, so there are more of them at a time than cores; the longest come first.
 test-integration: setup ## tests against the real servers of the sandbox
-	"$(PY)" -m pytest $(wildcard $(filter-out tests/e2e,$(SLOW_TESTS))) -n 3 --dist loadfile $(ARGS)
+	"$(PY)" -m pytest $(wildcard $(filter-out tests/e2e,$(SLOW_TESTS))) \
+		-n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-e2e: setup $(BROWSER) ## one whole run in a started Airflow
 	"$(PY)" -m pytest tests/e2e $(ARGS)
