@@ -15,6 +15,7 @@ from benchmarks import (
     parse,
     report,
     rules,
+    tuning,
     waiting,
     watches,
     whole_run,
@@ -22,7 +23,20 @@ from benchmarks import (
 
 MEASUREMENTS = {
     module.NAME: module
-    for module in (parse, whole_run, waiting, watches, audit, rules, drill, capture, judge, healthy, drift)
+    for module in (
+        parse,
+        whole_run,
+        waiting,
+        watches,
+        audit,
+        rules,
+        drill,
+        capture,
+        judge,
+        healthy,
+        drift,
+        tuning,
+    )
 }
 
 
