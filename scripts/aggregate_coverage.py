@@ -26,6 +26,7 @@ from release_watch.assurance.registry import ActiveRelease, ActiveReleases
 from release_watch.assurance.tuning import judge_tuning, tuning_markdown
 from release_watch.assurance.tuning.back_test import BackTest
 from release_watch.assurance.tuning.choosing import back_tests
+from release_watch.assurance.tuning.kept import KeptTunings, adjustments
 from release_watch.assurance.tuning.picture import pictures
 from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, parse_duration
@@ -132,11 +133,20 @@ def _aggregate(options: argparse.Namespace) -> Result:
         services=services,
         config=config,
         rules=rules,
+        adjustments=_adjustments(options.environment, services, rules),
         back_tests=tested.tests,
         pictures={key: f"{key}.png" for key in _draw(tested.tests, options.output.absolute().parent)},
         at=end,
     )
     return Result(correlation, report)
+
+
+def _adjustments(environment: str, services: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
+    """Return the approved changes of alerts in words; what cannot be read is told."""
+    kept = KeptTunings(artifact_root(), environment).in_force(services)
+    for problem in kept.problems:
+        print(f"not read: {problem}", file=sys.stderr)
+    return adjustments(kept.tunings, rules)
 
 
 def _draw(tests: Sequence[BackTest], folder: Path) -> list[str]:

@@ -9,10 +9,12 @@ from types import ModuleType
 
 import pytest
 
+from release_watch.assurance.tuning.kept import KeptTunings
 from release_watch.errors import BackendError
 from release_watch.response.tickets import Incident
 from release_watch.verdict import Verdict
 from tests.assurance.fakes import NOW, FakeBackends, FakeMetrics, FakeServer
+from tests.assurance.tuning.tuned import applied
 from tests.gates import artifacts as a
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -156,6 +158,17 @@ class TestAggregateCoverage:
         assert code == 0
         assert output.read_text().startswith("# Alert tuning report")
         assert "[AUTOMATION] aggregate_coverage.py executed: GO" in capsys.readouterr().out
+
+    def test_the_report_names_the_changes_that_people_approved(self, aggregate, artifacts, capsys):
+        root = artifacts / "root"
+        KeptTunings(root, "production").put_into_force(applied())
+        damaged = root / "tuning" / "production" / "tune-ffffffffffff.json"
+        damaged.write_text("{")
+        _, output = aggregate()
+        made = output.read_text().partition("## Adjustments made")[2].partition("##")[0]
+        assert "HighErrorRate of checkout: for: none to 5 min; in force since" in made
+        assert "approved by ada (sre)" in made
+        assert f"not read: {damaged.as_uri()}" in capsys.readouterr().err
 
     def test_without_a_tracker_the_report_is_written_and_it_exits_1(self, aggregate, capsys):
         code, output = aggregate(incidents=None)

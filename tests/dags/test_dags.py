@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from release_watch.assurance.tuning.request import TuningRequest
 from release_watch.identifiers import is_identifier
 from release_watch.orchestration.defaults import ACTIVE_RUNS, OWNER, Tag
 from release_watch.release import LONGEST_WINDOW, PARAM_SCHEMAS, Release
 from tests.dags.conftest import DAG_FOLDER
 
 DAG_FILES = {
+    "alert_tuning.py": "alert_tuning",
     "nightly_assurance.py": "nightly_assurance",
     "post_deployment_monitoring.py": "post_deployment_monitoring",
 }
@@ -71,6 +73,31 @@ def test_nights_do_not_overlap(bag):
 
 def test_the_params_are_those_of_a_release(protocol):
     assert set(protocol.params) == set(PARAM_SCHEMAS) == set(Release.model_fields)
+
+
+def test_the_params_of_a_tuning_say_what_they_are_for(bag):
+    params = bag.dags["alert_tuning"].params
+
+    assert set(params) == set(TuningRequest.model_fields)
+    for name in params:
+        param = params.get_param(name)
+        assert param.schema["title"], name
+        assert len(param.description) > 20, name
+        assert "pattern" in param.schema or "enum" in param.schema, name
+
+
+def test_rules_are_tuned_one_after_the_other(bag):
+    assert bag.dags["alert_tuning"].get_task("change_rules").max_active_tis_per_dag == 1
+
+
+def test_what_became_of_a_tuning_is_told_whatever_happened_before(bag):
+    tuning = bag.dags["alert_tuning"]
+    conclude = tuning.get_task("conclude")
+
+    assert conclude.is_teardown
+    assert conclude.on_failure_fail_dagrun
+    assert [task.task_id for task in tuning.leaves] == ["conclude"]
+    assert conclude.get_flat_relative_ids(upstream=True) == set(tuning.task_ids) - {"conclude"}
 
 
 def test_every_task_has_owner_retries_and_a_time_limit(tasks):

@@ -188,5 +188,6 @@ def _params(healthy: Rehearsed) -> dict[str, object]:
 def test_artifacts_stay_inside_the_root(healthy: Rehearsed) -> None:
     root = healthy.root / ".artifacts"
     known = {"monitoring", "receipts", "registry", "runbooks", "drill-history", "backlog"}
+    known |= {"tuning", "tuning-runs"}
     assert {path.name for path in root.iterdir()} <= known
     assert Path(healthy.release_folder).is_relative_to(root)

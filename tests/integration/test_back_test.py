@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -12,19 +13,26 @@ from typing import NamedTuple
 import pytest
 
 from release_watch.artifacts.models import Approval
+from release_watch.artifacts.store import ArtifactStore
+from release_watch.assurance import __main__ as assurance
 from release_watch.assurance.correlation import correlate
+from release_watch.assurance.drift.command import Connected
+from release_watch.assurance.registry import ActiveReleases
 from release_watch.assurance.tuning import tuning_markdown
 from release_watch.assurance.tuning.applying import NotApprovedError, apply_proposal
 from release_watch.assurance.tuning.back_test import BackTest, History, back_test, replayed
 from release_watch.assurance.tuning.measuring import Outcome, measure
 from release_watch.assurance.tuning.picture import pictures
+from release_watch.assurance.tuning.proposal import read_proposal
 from release_watch.catalog.config import load_config
+from release_watch.clock import format_duration
 from release_watch.response.incidents import Incident
 from release_watch.slo.activation import activate
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.telemetry import prometheus_api
 from sandbox.backfill import backfill
 from sandbox.stack import Stack
+from tests.assurance.fakes import release
 from tests.integration.direct import DirectBackends
 
 MINUTE = 60
@@ -129,7 +137,8 @@ def rule_in_force(backends: DirectBackends) -> Rule:
     """Return what Prometheus itself says that it runs."""
     (loaded,) = [one for one in prometheus_api.rules(backends.prometheus()) if one.name == RULE.name]
     hold = f"{loaded.duration_seconds:.0f}s" if loaded.duration_seconds else None
-    return RULE.model_copy(update={"expr": loaded.query, "hold": hold})
+    keep = f"{loaded.keep_firing_seconds:.0f}s" if loaded.keep_firing_seconds else None
+    return RULE.model_copy(update={"expr": loaded.query, "hold": hold, "keep_firing_for": keep})
 
 
 def test_a_change_does_on_what_follows_what_its_back_test_said(world: World, tested: BackTest) -> None:
@@ -177,3 +186,31 @@ def test_the_report_shows_the_change_as_picture_table_and_diff(tested: BackTest,
     assert tested.proposal.digest in text
     assert "+++ rules.yaml (proposed)" in text
     assert text.count("PROPOSED") == 1
+
+
+def test_the_command_proposes_the_same_from_the_same_past(
+    world: World,
+    tested: BackTest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start, end = world.halves[0]
+    rows = (f"{one.id},checkout,{one.opened_at},{one.closed_at}" for one in world.history(0).incidents)
+    (tmp_path / "incidents.csv").write_text("\n".join(["id,service,opened_at,closed_at", *rows]))
+    rules = {RULE_SET: to_yaml([GROUP])}
+    ActiveReleases(tmp_path).register(
+        release("rel-1", "checkout"), artifacts_uri="file:///a", rules=rules, at=end
+    )
+    monkeypatch.setattr(assurance, "connected", lambda _: Connected(world.backends, tmp_path))
+    span = ["--since", format_duration(end - start), "--until", end.isoformat()]
+    told = ["--incidents", str(tmp_path / "incidents.csv"), "--store", "--json"]
+    assert assurance.main(["tune", "--environment", "production", *span, *told]) == 0
+
+    (found,) = json.loads(capsys.readouterr().out)["tests"]
+    stored = ArtifactStore(tmp_path, "production", "rel-1")
+    (name,) = [one for one in stored.names("tuning/") if one.endswith(".json")]
+    proposal = read_proposal(stored.read_bytes(name))
+    assert tested.proposal is not None
+    assert proposal.model_copy(update={"generated_at": tested.proposal.generated_at}) == tested.proposal
+    assert (found["sha256"], len(found["trials"])) == (proposal.digest, len(tested.trials))

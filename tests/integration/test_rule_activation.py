@@ -185,6 +185,17 @@ def test_a_rule_that_was_changed_behind_our_back_is_named(backends: DirectBacken
     assert read_back(text, backends) == ["service-a/Symptom: runs another expression: up == 2"]
 
 
+def test_how_long_an_alert_fires_on_is_in_force_and_read_back(backends: DirectBackends) -> None:
+    (rule,) = group("a").rules
+    kept = group("a").model_copy(update={"rules": (rule.model_copy(update={"keep_firing_for": "90s"}),)})
+    activate(to_yaml([kept]), "kept", backends, timeout=TIMEOUT)
+    assert [one.keep_firing_seconds for one in prometheus_api.rules(backends.prometheus())] == [90.0]
+    assert read_back(to_yaml([kept]).replace("90s", "1m30s"), backends) == []
+    assert read_back(to_yaml([group("a")]), backends) == [
+        "service-a/Symptom: fires on for 90 s after its condition ends, not 0 s"
+    ]
+
+
 def test_a_rule_that_vanished_is_named(backends: DirectBackends) -> None:
     text = to_yaml([group("a")])
     activate(text, "a", backends, timeout=TIMEOUT)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +24,8 @@ TEXTS = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=60)
 
 @given(expr=TEXTS, label=TEXTS, note=TEXTS)
 def test_whatever_text_a_rule_holds_survives_the_file(expr: str, label: str, note: str) -> None:
-    rule = Rule(alert="A", expr=expr, hold="5m", labels={"slo": label}, annotations={"summary": note})
+    timing = {"hold": "5m", "keep_firing_for": "10m"}
+    rule = Rule(alert="A", expr=expr, labels={"slo": label}, annotations={"summary": note}, **timing)
     groups = [RuleGroup(name="g", interval="30s", rules=(rule, Rule(record="r:x", expr="1")))]
     assert from_yaml(to_yaml(groups)) == groups
 
@@ -57,6 +59,18 @@ def test_what_is_no_rule_file_is_refused(text: str) -> None:
 def test_durations_are_prometheus_own(length: timedelta, text: str) -> None:
     assert duration(length) == text
     assert parse_prometheus_duration(text) == length
+
+
+def test_timing_is_spelled_as_prometheus_does() -> None:
+    rule = Rule(alert="A", expr="up == 0", hold="5m", keep_firing_for="10m")
+    text = to_yaml([RuleGroup(name="g", rules=(rule,))])
+    assert yaml.safe_load(text)["groups"][0]["rules"] == [
+        {"alert": "A", "expr": "up == 0", "for": "5m", "keep_firing_for": "10m"}
+    ]
+
+
+def test_no_time_needs_no_unit() -> None:
+    assert parse_prometheus_duration("0") == parse_prometheus_duration("0s") == timedelta(0)
 
 
 def test_a_duration_of_nothing_is_refused() -> None:

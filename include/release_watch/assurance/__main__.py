@@ -9,23 +9,30 @@ from collections.abc import Sequence
 
 from release_watch.assurance.drift import command as drift
 from release_watch.assurance.quality import command as quality
+from release_watch.assurance.tuning import command as tune
 from release_watch.errors import InvalidInputError, ReleaseWatchError
 
 FINE, FINDINGS, NOT_RUN = 0, 1, 2
-COMMANDS = {"drift": drift, "quality": quality}
+COMMANDS = {"drift": drift, "quality": quality, "tune": tune}
 
 EPILOG = """\
 examples:
   python -m release_watch.assurance drift --environment production
   python -m release_watch.assurance drift --environment production --release shop-1.1.0 --json
   python -m release_watch.assurance drift --environment production --seen /var/lib/release-watch/drift.json
+  python -m release_watch.assurance quality --environment production --since P30D --incidents incidents.csv
+  python -m release_watch.assurance tune --environment production --since P90D --out tuning --store
+  python -m release_watch.assurance tune --environment production --service checkout --alert HighErrorRate
 
 exit codes:
-  0  all is as it was activated
-  1  something is not, or could not be looked at; what is printed says who has to do what
-  2  nothing was looked at: wrong usage, or a configuration that has to be corrected
+  0  drift: all is as it was activated; quality: alerts were held against incidents; tune: all that was
+     asked for was replayed, whether or not a change is proposed
+  1  drift: something is not, or could not be looked at; quality: there were no incidents to hold alerts
+     against; tune: an alert was not replayed; what is printed says who has to do what
+  2  nothing was looked at: wrong usage, a configuration that has to be corrected, or a server that is away
 
-docs/drift.md says what counts as drift."""
+docs/drift.md says what counts as drift, docs/alert-quality.md how alerts are judged, docs/tuning.md what is
+proposed."""
 
 
 def connected(environment: str) -> drift.Connected:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_serializer
 from release_watch.artifacts.models import SCHEMA_VERSION
 from release_watch.artifacts.store import ArtifactStore, PathLike
 from release_watch.clock import Timestamp, rfc3339
+from release_watch.errors import InvalidInputError
 from release_watch.release import Release
 
 FOLDER = "registry"
@@ -84,6 +85,21 @@ class ActiveReleases:
         )
         self._store(release.environment, release.release_id).write_json(REGISTRATION, registered)
         return registered
+
+    def replace_rules(self, environment: str, release_id: str, name: str, text: str) -> None:
+        """Register other rules under the name of an activated rule file, as for a tuned alert.
+
+        Drift is measured against them from then on.
+
+        Raises:
+            InvalidInputError: if the release is not registered, or has no rule file of that name.
+        """
+        entry = self._read(environment, release_id)
+        if entry is None or name not in entry.rules:
+            found = f"release_id: {release_id!r} is not registered in {environment} with the rules {name}"
+            raise InvalidInputError([found])
+        changed = entry.model_copy(update={"rules": {**entry.rules, name: text}})
+        self._store(environment, release_id).write_json(REGISTRATION, changed)
 
     def retire(self, environment: str, release_id: str, *, reason: str, at: datetime) -> None:
         """Take a release out of the watch for good, for example because it was rolled back.

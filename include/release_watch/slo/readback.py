@@ -7,9 +7,7 @@ that had no turn yet are evaluated together, many in one query.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 from release_watch.errors import BackendError
@@ -20,13 +18,12 @@ from release_watch.telemetry import prometheus_api
 from release_watch.telemetry.backends import Backends
 from release_watch.telemetry.metrics import Metrics
 from release_watch.telemetry.prometheus_api import LoadedRule
-from release_watch.telemetry.promql_text import normalised
+from release_watch.telemetry.promql_meaning import read, same_meaning
 from release_watch.transport import Transport
 
 TRIED_AT_ONCE = 50
 """Rules in one trial query: what a rule costs, a query of so many costs as often, and it must be in time."""
 
-_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)""")
 _Key = tuple[str, str, frozenset[tuple[str, str]]]
 
 
@@ -60,8 +57,9 @@ class ReadBack(NamedTuple):
 def read_back(text: str, backends: Backends) -> list[str]:
     """Return what differs between the rule file ``text`` and what the server runs; nothing if all is well.
 
-    Asked: did the last reload succeed, is every rule loaded with the same expression, labels, ``for`` and
-    interval, is its last evaluation without error. Rules that had no turn yet are evaluated once by queries.
+    Asked: did the last reload succeed, is every rule loaded with the same expression, labels, ``for``,
+    ``keep_firing_for`` and interval, is its last evaluation without error. Rules that had no turn yet are
+    evaluated once by queries.
 
     Raises:
         BackendError: if the server does not answer.
@@ -107,11 +105,10 @@ def same_expression(one: str, other: str, server: Transport) -> bool:
     Raises:
         BackendError: if the server is asked and does not answer.
     """
-    if _without_layout(one) == _without_layout(other):
+    if same_meaning(one, other):
         return True
-    first, second = _canonical(one), _canonical(other)
-    if first is not None and second is not None:
-        return first == second
+    if not (read(one).problem or read(other).problem):
+        return False
     first, second = _formatted(one, server), _formatted(other, server)
     return first is not None and first == second
 
@@ -162,15 +159,19 @@ def _loaded(server: Transport, listed_as: str | None) -> dict[_Key, list[LoadedR
 
 
 def _pace_problem(group: RuleGroup, rule: Rule, loaded: list[LoadedRule]) -> str | None:
-    held = parse_prometheus_duration(rule.hold).total_seconds() if rule.hold else 0.0
+    held, kept = _seconds(rule.hold), _seconds(rule.keep_firing_for)
     if all(one.duration_seconds != held for one in loaded):
         return f"waits {loaded[0].duration_seconds:g} s before it fires, not {held:g} s"
-    if group.interval is None:
-        return None
-    pace = parse_prometheus_duration(group.interval).total_seconds()
-    if all(one.interval_seconds != pace for one in loaded):
+    if all(one.keep_firing_seconds != kept for one in loaded):
+        return f"fires on for {loaded[0].keep_firing_seconds:g} s after its condition ends, not {kept:g} s"
+    pace = _seconds(group.interval)
+    if pace and all(one.interval_seconds != pace for one in loaded):
         return f"is evaluated every {loaded[0].interval_seconds:g} s, not every {pace:g} s"
     return None
+
+
+def _seconds(text: str | None) -> float:
+    return parse_prometheus_duration(text).total_seconds() if text else 0.0
 
 
 def _last_reload(server: RuleServer) -> tuple[str, ...]:
@@ -180,24 +181,11 @@ def _last_reload(server: RuleServer) -> tuple[str, ...]:
     return ("Prometheus could not read its configuration at the last reload; its log says which file",)
 
 
-@lru_cache(maxsize=8192)
-def _canonical(expr: str) -> str | None:
-    try:
-        return normalised(expr)
-    except ValueError:
-        return None
-
-
 def _formatted(expr: str, server: Transport) -> str | None:
     answer = server.request("GET", "/api/v1/format_query", params={"query": expr})
     if answer.status != 200 or not isinstance(answer.body, dict):
         return None
     return str(answer.body.get("data"))
-
-
-def _without_layout(expr: str) -> str:
-    parts = _QUOTED.split(expr)
-    return "".join(part if index % 2 else re.sub(r"\s+", "", part) for index, part in enumerate(parts))
 
 
 def _key(group: str, name: str, labels: dict[str, str]) -> _Key:

@@ -13,13 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from release_watch.errors import InvalidInputError
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 
 class Rule(BaseModel):
-    """One recording or alerting rule."""
+    """One recording or alerting rule.
+
+    ``hold`` is ``for``: how long the condition holds before the alert fires; ``keep_firing_for``: how long
+    it fires on once the condition has ended. Both are in Prometheus' notation.
+    """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="forbid")
 
@@ -27,6 +32,7 @@ class Rule(BaseModel):
     alert: str | None = None
     expr: str
     hold: str | None = Field(default=None, alias="for")
+    keep_firing_for: str | None = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
 
@@ -81,7 +87,7 @@ def from_yaml(text: str) -> list[RuleGroup]:
         InvalidInputError: if it is no YAML, or no rule file.
     """
     try:
-        content: Any = yaml.safe_load(text)
+        content: Any = yaml.load(text, Loader=_LOADER)  # noqa: S506 - CSafeLoader, where libyaml is there
         groups = content["groups"] if isinstance(content, dict) else None
         if not isinstance(groups, list):
             raise InvalidInputError(["rule file: has no list 'groups' at its top; write one"])
@@ -112,11 +118,13 @@ def duration(length: timedelta) -> str:
 
 
 def parse_prometheus_duration(text: str) -> timedelta:
-    """Return the length of ``1h30m``.
+    """Return the length of ``1h30m``; nothing is ``0``, with or without a unit.
 
     Raises:
         ValueError: if it is not in Prometheus' notation.
     """
+    if text == "0":
+        return timedelta(0)
     parts = _DURATION.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a Prometheus duration such as 5m")

@@ -18,7 +18,10 @@ _SCRAPE_INTERVAL = re.compile(r"^global:\n(?:[ \t].*\n)*?[ \t]+scrape_interval:[
 
 
 class LoadedRule(NamedTuple):
-    """A rule as Prometheus runs it. ``kind`` is alerting or recording, ``health`` ok, err or unknown."""
+    """A rule as Prometheus runs it. ``kind`` is alerting or recording, ``health`` ok, err or unknown.
+
+    ``duration_seconds`` is its ``for``, ``keep_firing_seconds`` its ``keep_firing_for``.
+    """
 
     group: str
     file: str
@@ -26,6 +29,7 @@ class LoadedRule(NamedTuple):
     kind: str
     query: str
     duration_seconds: float
+    keep_firing_seconds: float
     labels: dict[str, str]
     annotations: dict[str, str]
     health: str
@@ -139,6 +143,7 @@ def _rule(group: Mapping[str, Any], rule: Mapping[str, Any]) -> LoadedRule:
         kind=rule["type"],
         query=rule["query"],
         duration_seconds=float(rule.get("duration", 0)),
+        keep_firing_seconds=float(rule.get("keepFiringFor", 0)),
         labels=dict(rule.get("labels") or {}),
         annotations=dict(rule.get("annotations") or {}),
         health=rule["health"],

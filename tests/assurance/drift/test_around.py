@@ -18,6 +18,7 @@ from release_watch.assurance.drift.scraping import scraping_drifts
 from release_watch.assurance.drift.scraping_config import LiveScraping, Relabelling
 from release_watch.assurance.drift.since import carried, seen
 from release_watch.catalog.models import Service
+from release_watch.catalog.selectors import parse_selector
 from release_watch.errors import InvalidInputError
 from release_watch.verdict import Verdict
 from tests.assurance.fakes import CONFIG, NOW
@@ -94,6 +95,24 @@ def test_what_the_configuration_takes_is_drift(change: dict[str, Any], kind: str
     assert drift.kind == kind
     assert words in drift.what
     assert drift.verdict is Verdict.NO_GO
+
+
+@pytest.mark.parametrize(
+    ("selector", "jobs"),
+    [
+        ('job="shop"', {"shop": "one"}),
+        ('job=~"shop|bank"', {"shop": "one", "bank": "three"}),
+        ('job="shop",instance="two"', {"shop": "two"}),
+        ('job!="shop",instance=~".+"', {"bank": "three"}),
+        ('job="shop",zone=""', {"shop": "two"}),
+        ('job="none"', {}),
+    ],
+)
+def test_the_jobs_of_a_selector_are_those_with_such_targets(selector: str, jobs: dict[str, str]) -> None:
+    shop = ({"job": "shop", "instance": "one", "zone": "a"}, {"job": "shop", "instance": "two"})
+    live = scraping(active={"shop": shop, "bank": ({"job": "bank", "instance": "three"},)})
+    found = live.jobs(parse_selector(selector))
+    assert {job: target["instance"] for job, target in found.items()} == jobs
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,12 @@ def test_an_edit_is_told_with_its_owner_and_what_to_do(
     assert "owner: " in out and "do: " in out
 
 
+def test_an_alert_that_was_told_to_fire_on_is_edited(drift: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    edited = {**LIVE, "rules": [{**LIVE["rules"][0], "keepFiringFor": 3600}]}  # type: ignore[index, dict-item]
+    assert drift(server=prometheus(edited)) == 1
+    assert "keep_firing_for: [-0-]{+3600+} s" in capsys.readouterr().out
+
+
 def test_since_is_kept_in_the_file(drift: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "seen.json"
     drift("--json", "--seen", str(file))

@@ -26,7 +26,7 @@ WINDOW = Window(start=AT - timedelta(days=14), end=AT)
 INCIDENTS = tuple(f"I-{n}" for n in range(4))
 
 
-def rule(expr: str = "errors / requests > 0.01 and errors > 4.5", **fields: Any) -> Rule:
+def rule(expr: str = "errors / requests > 0.01 and increase(errors[5m]) > 4.5", **fields: Any) -> Rule:
     labels = {"service": "checkout", "severity": "page"}
     return Rule(**{"alert": "HighErrorRate", "expr": expr, "labels": labels, **fields})
 
@@ -70,7 +70,7 @@ class TestCandidates:
 
     def test_more_events_are_asked_for_and_nothing_else_changes(self):
         changed = [one.rule.expr for one in quieter(rule()) if one.kind == "minimum events"]
-        assert changed[0] == "errors / requests > 0.01 and errors > 9.5"
+        assert changed[0] == "errors / requests > 0.01 and increase(errors[5m]) > 9.5"
 
     def test_a_ticket_is_not_made_a_ticket(self):
         ticket = rule(labels={"service": "checkout", "severity": "ticket"})
@@ -84,9 +84,9 @@ class TestCandidates:
     def test_the_mildest_change_comes_first(self):
         held = [one.rule.hold for one in louder(rule(hold="10m")) if one.kind == "for"]
         assert held == ["5m", "2m", "1m", None]
-        expr = "a > 0.5 and b > 9.5 and c > 4.5"
+        expr = "changes(a[1h]) > 1.5 and count(b) > 9.5 and c * 300 > 4.5"
         counts = [one.change for one in louder(rule(expr)) if one.kind == "minimum events"]
-        assert counts == sorted(counts, key=lambda words: int(words.split()[2]))
+        assert counts == ["at least 2 to 1 events", "at least 5 to 2 events", "at least 10 to 5 events"]
 
 
 class TestAcceptance:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -13,8 +13,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from release_watch.assurance.tuning.replay import Activity, replay
 from release_watch.assurance.tuning.states import Fired, Run, fired
+from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 
+START = datetime(2026, 11, 1, tzinfo=UTC)
 STEP = timedelta(minutes=1)
 EVALUATIONS = 40
 TIMINGS = [(hold, keep) for hold in (0, 30, 60, 90, 180, 300) for keep in (0, 45, 60, 150, 300)]
@@ -43,17 +46,27 @@ def random_series(source: random.Random) -> list[bool]:
     return held[:EVALUATIONS]
 
 
+def replayed_at(held: list[bool], rule: Rule) -> set[int]:
+    """Return the evaluations at which ``rule`` fires, replayed as a back-test does it."""
+    seen = Activity(START, STEP, EVALUATIONS, {"{}": tuple(runs(held))})
+    return {
+        number
+        for one in replay(seen, rule)
+        for number in range((one.start - START) // STEP, (one.end - START) // STEP + 1)
+    }
+
+
 def test_fires_at_exactly_the_evaluations_at_which_prometheus_does(promtool: Path, tmp_path: Path) -> None:
     source = random.Random(20261122)
-    rules, series, firing = [], [], {}
+    rules: list[Rule] = []
+    series, firing = [], {}
     for hold, keep in TIMINGS * SERIES_PER_TIMING:
         held = random_series(source)
         name = f"A{len(rules)}"
-        rules.append(
-            {"alert": name, "expr": f"held_{name} > 0", "for": f"{hold}s", "keep_firing_for": f"{keep}s"}
-        )
+        rule = Rule(alert=name, expr=f"held_{name} > 0", hold=f"{hold}s", keep_firing_for=f"{keep}s")
+        rules.append(rule)
         series.append({"series": f"held_{name}", "values": " ".join("1" if one else "0" for one in held)})
-        firing[name] = firing_at(held, hold, keep)
+        firing[name] = replayed_at(held, rule)
     asked = [
         {
             "expr": 'sum by (alertname) (ALERTS{alertstate="firing"})',
@@ -65,7 +78,7 @@ def test_fires_at_exactly_the_evaluations_at_which_prometheus_does(promtool: Pat
         for number in range(EVALUATIONS)
     ]
     assert sum(map(len, firing.values())) > len(rules)
-    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": rules}]}))
+    (tmp_path / "rules.yaml").write_text(to_yaml([RuleGroup(name="g", rules=tuple(rules))]))
     test = {"interval": "1m", "input_series": series, "promql_expr_test": asked}
     content = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
     (tmp_path / "tests.yaml").write_text(yaml.safe_dump(content))

@@ -225,6 +225,7 @@ def listed(group: dict[str, Any], file: str, health: str) -> dict[str, Any]:
             "name": rule.get("alert") or rule["record"],
             "query": normalised(rule["expr"]),
             "duration": parse_prometheus_duration(rule["for"]).total_seconds() if "for" in rule else 0,
+            "keepFiringFor": parse_prometheus_duration(rule.get("keep_firing_for", "0")).total_seconds(),
             "labels": rule.get("labels", {}),
             "annotations": rule.get("annotations", {}),
             "health": health,

@@ -39,7 +39,11 @@ class Formatting(Silent):
         ('up{b="1",a="2"}', 'up{a="2", b="1"}', True),
         ("(a + b) * c", "a + b * c", False),
         ("up == 0", "up == 2", False),
+        ("errors > 5", "5 < errors", True),
+        ("sum by (job) (a) + sum by (job) (b)", "sum by (job) (b) + sum by (job) (a)", True),
+        ("sum(a or b)", "sum(aorb)", False),
     ],
+    ids=["layout", "order of matchers", "parentheses", "number", "mirrored", "summands", "words"],
 )
 def test_meaning_is_compared_without_asking_the_server(one: str, other: str, equal: bool) -> None:
     assert same_expression(one, other, Silent()) is equal
@@ -99,12 +103,15 @@ def test_a_server_that_does_not_answer_is_no_broken_rule() -> None:
     [
         ({"expr": "up == 2"}, "runs another expression: up == 2"),
         ({"hold": "2m"}, "waits 120 s before it fires, not 60 s"),
+        ({"keep_firing_for": "5m"}, "fires on for 300 s after its condition ends, not 120 s"),
+        ({"keep_firing_for": None}, "fires on for 0 s after its condition ends, not 120 s"),
         ({"labels": {"severity": "page"}}, "is not loaded with these labels"),
     ],
-    ids=["expression", "for", "labels"],
+    ids=["expression", "for", "keeps longer", "does not keep", "labels"],
 )
 def test_what_runs_otherwise_is_named(change: dict[str, Any], words: str, tmp_path: Path) -> None:
-    rule = Rule(alert="A", expr="up == 0", hold="1m", labels={"severity": "ticket"})
+    timing = {"hold": "1m", "keep_firing_for": "2m"}
+    rule = Rule(alert="A", expr="up == 0", labels={"severity": "ticket"}, **timing)
     group = RuleGroup(name="g", interval="30s", rules=(rule,))
     live = group.model_copy(update={"rules": (rule.model_copy(update=change),)})
     assert problems(group, live, tmp_path) == [f"g/A: {words}"]

@@ -31,7 +31,7 @@ def on_ruler(ruler: RulerStandIn, **fields: Any) -> RuleWorld:
 
 def group(service: str, expr: str = "up == 0", name: str = "") -> RuleGroup:
     labels = {"service": service, "environment": "production", "severity": "ticket"}
-    rule = Rule(alert="Symptom", expr=expr, hold="5m", labels=labels)
+    rule = Rule(alert="Symptom", expr=expr, hold="5m", keep_firing_for="10m", labels=labels)
     return RuleGroup(name=name or f"service-{service}", interval="30s", rules=(rule,))
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from release_watch.assurance.drift.expression import (
+from release_watch.assurance.drift.model import Group, WatchedRule
+from release_watch.assurance.drift.wording import changed
+from release_watch.telemetry.promql_meaning import (
     REMEMBERED,
     read,
     same_but_for_numbers,
     same_meaning,
 )
-from release_watch.assurance.drift.model import Group, WatchedRule
-from release_watch.assurance.drift.wording import changed
 
 _TEMPLATE = re.compile(r"\{\{(-?)\s*(.*?)\s*(-?)\}\}", re.DOTALL)
 

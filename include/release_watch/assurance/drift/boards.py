@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from release_watch.assurance.drift.expression import read, same_meaning
 from release_watch.assurance.drift.live import Away, LiveDashboards
 from release_watch.assurance.drift.model import NOBODY_NAMED, Board, Drift
 from release_watch.assurance.drift.wording import changed
+from release_watch.telemetry.promql_meaning import read, same_meaning
 from release_watch.verdict import Verdict
 
 _LAYOUT = frozenset(

@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from release_watch.assurance.drift.aspects import Aspect, differences, group_differences
-from release_watch.assurance.drift.expression import same_meaning
 from release_watch.assurance.drift.live import LiveRules, sense
 from release_watch.assurance.drift.model import (
     NOBODY_NAMED,
@@ -22,6 +21,7 @@ from release_watch.assurance.drift.model import (
     WatchedRule,
     shown,
 )
+from release_watch.telemetry.promql_meaning import same_meaning
 from release_watch.verdict import Verdict
 
 _AGAIN = "activate the release's rules again, which takes an approval"
@@ -134,7 +134,8 @@ def _closest(rule: WatchedRule, same: Sequence[WatchedRule], file: str | None) -
 def _distance(rule: WatchedRule, other: WatchedRule, file: str | None) -> tuple[bool, int]:
     """Return how far two rules of one name are apart: the closest is taken for the one that was edited."""
     labels = set(rule.labels.items()) ^ set(other.labels.items())
-    apart = 2 * (not same_meaning(rule.expr, other.expr)) + (rule.hold != other.hold) + len(labels)
+    timing = (rule.hold != other.hold) + (rule.keep_firing != other.keep_firing)
+    apart = 2 * (not same_meaning(rule.expr, other.expr)) + timing + len(labels)
     return bool(file) and other.file != file, apart
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from functools import lru_cache
 
-from release_watch.assurance.drift.expression import REMEMBERED
 from release_watch.assurance.drift.model import NOBODY_NAMED, Drift, Expected, WatchedRule
 from release_watch.assurance.drift.scraping_config import LiveScraping, Relabelling, holds
 from release_watch.catalog.models import Service
@@ -15,6 +14,7 @@ from release_watch.catalog.selectors import Matcher, parse_selector
 from release_watch.clock import in_words
 from release_watch.slo.rulefile import parse_prometheus_duration
 from release_watch.telemetry.promql import SeriesSelector, selectors_of
+from release_watch.telemetry.promql_meaning import REMEMBERED
 from release_watch.verdict import Verdict
 
 _RANGE = re.compile(r"\[((?:\d+(?:ms|[smhdwy]))+)[\]:]")

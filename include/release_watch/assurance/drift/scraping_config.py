@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import yaml
@@ -48,7 +50,8 @@ class Relabelling(NamedTuple):
         return f"action: {self.action}, {source}regex: {self.pattern}"
 
 
-class LiveScraping(NamedTuple):
+@dataclass(frozen=True)
+class LiveScraping:
     """One Prometheus. ``active`` are the labels of its targets by job, ``dropped`` those found and not taken.
 
     ``relabelling`` are the steps that change scraped series, by job, ``alert_relabelling`` those that change
@@ -67,11 +70,25 @@ class LiveScraping(NamedTuple):
     def jobs(self, matchers: Iterable[Matcher]) -> dict[str, Mapping[str, str]]:
         """Return the jobs that have targets of these labels, with one such target each."""
         wanted = tuple(matchers)
+        values = [(one.label, one.value) for one in wanted if one.operator == "=" and one.value]
+        few = min((self._by_value.get(value, ()) for value in values), key=len, default=self._targets)
         found: dict[str, Mapping[str, str]] = {}
-        for job, targets in self.active.items():
-            target = next((one for one in targets if all(holds(matcher, one) for matcher in wanted)), None)
-            if target is not None:
+        for job, target in few:
+            if job not in found and all(holds(matcher, target) for matcher in wanted):
                 found[job] = target
+        return found
+
+    @cached_property
+    def _targets(self) -> Sequence[tuple[str, Mapping[str, str]]]:
+        return [(job, target) for job, targets in self.active.items() for target in targets]
+
+    @cached_property
+    def _by_value(self) -> Mapping[tuple[str, str], Sequence[tuple[str, Mapping[str, str]]]]:
+        """The targets by each label's value: one server may have as many targets as there are questions."""
+        found: dict[tuple[str, str], list[tuple[str, Mapping[str, str]]]] = defaultdict(list)
+        for job, target in self._targets:
+            for value in target.items():
+                found[value].append((job, target))
         return found
 
 

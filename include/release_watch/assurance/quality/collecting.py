@@ -40,7 +40,9 @@ class Sources(Protocol):
         ...
 
 
-class _Tickets(NamedTuple):
+class KnownIncidents(NamedTuple):
+    """Incidents and verdicts, oldest first, and where from; ``found`` None: nobody told, for ``problem``."""
+
     found: list[Incident] | None
     source: str
     problem: str | None
@@ -67,8 +69,7 @@ def alert_quality(
         InvalidInputError: if the file cannot be read.
     """
     policy = config.policies.alert_quality
-    known = {service.name for service in config.catalog.services}
-    tickets = _tickets(sources, config, window[0] - CARRIED_OVER, services, file, known)
+    tickets = known_incidents(sources, config, window[0], services, file)
     alerts = history.alert_history(
         sources.metrics(),
         window,
@@ -92,11 +93,16 @@ def alert_quality(
         catalog=config.catalog,
         oncall=config.oncall,
         silences=silences,
-        asked=Asked(queries, tickets.source, tickets.problem, _notes(sources.metrics(), window)),
+        asked=Asked(queries, tickets.source, tickets.problem, blind_notes(sources.metrics(), window)),
     )
 
 
-def _notes(metrics: Metrics, window: tuple[datetime, datetime]) -> tuple[str, ...]:
+def blind_notes(metrics: Metrics, window: tuple[datetime, datetime]) -> tuple[str, ...]:
+    """Return in words for how much of a window it is not known what fired; nothing if all is known.
+
+    Raises:
+        BackendError: if Prometheus does not answer.
+    """
     blind, hours = history.blind_hours(metrics, window)
     if not blind:
         return ()
@@ -107,14 +113,16 @@ def _notes(metrics: Metrics, window: tuple[datetime, datetime]) -> tuple[str, ..
     return (words,)
 
 
-def _tickets(
-    sources: Sources,
-    config: Config,
-    since: datetime,
-    services: Sequence[str],
-    file: Path | None,
-    known: set[str],
-) -> _Tickets:
+def known_incidents(
+    sources: Sources, config: Config, start: datetime, services: Sequence[str], file: Path | None = None
+) -> KnownIncidents:
+    """Return the incidents of ``services`` in a window from ``start``; see :func:`alert_quality`.
+
+    Raises:
+        BackendError: if the tracker does not answer.
+        InvalidInputError: if the file cannot be read.
+    """
+    known = {service.name for service in config.catalog.services}
     found: dict[str, Incident] = {}
     names, problem = [], None
     try:
@@ -123,15 +131,15 @@ def _tickets(
         problem = str(error)
     else:
         tracker = tickets_of(transport, config.policies.response.tickets)
-        found |= {one.id: one for one in tracker.incidents(since, services)}
+        found |= {one.id: one for one in tracker.incidents(start - CARRIED_OVER, services)}
         names.append(f"{config.policies.response.tickets.tracker} at {transport.base_url}")
     if file is not None:
         wanted = {*services, None}
         found |= {one.id: one for one in read_incidents(file, known) if one.service in wanted}
         names.append(f"{file.name} (SHA-256 {_sha256(file)})")
     if not names:
-        return _Tickets(None, "none", problem)
-    return _Tickets(
+        return KnownIncidents(None, "none", problem)
+    return KnownIncidents(
         sorted(found.values(), key=lambda one: (one.opened_at, one.id)), " and ".join(names), None
     )
 

@@ -29,6 +29,9 @@ RULES = (
     f"a page is made quieter only if at least {KNOWN_INCIDENTS} known incidents that it caught are all still "
     f"caught, and it comes at most {in_words(LATER_PAGE)} later by the median",
     f"a page becomes a ticket only if it told of none of at least {KNOWN_INCIDENTS} known incidents",
+    "a change that joins firings (keep_firing_for, grouping) is refused if the alert would then be firing on "
+    "from before an incident of which it told anew; what it fires on after its condition ended tells of "
+    "nothing",
     "a change is refused if the alert then fires a quarter more often for the same incident: it would flap",
     "a change is refused if precision is lower by it, if it makes no false firing or notification fewer, or "
     "if the alert would never have fired at all",

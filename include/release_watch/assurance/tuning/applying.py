@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from release_watch.artifacts.models import Approval
+from release_watch.assurance.tuning.carrying import taken_out
+from release_watch.assurance.tuning.kept import Applied, KeptTuning
+from release_watch.assurance.tuning.matching import places
 from release_watch.assurance.tuning.proposal import TuningProposal, read_proposal
 from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.handoff.approvals import REQUIRED_ROLES, YES
@@ -19,10 +22,10 @@ from release_watch.telemetry.backends import Backends
 class NotApprovedError(ReleaseWatchError):
     """Nobody who may do so said yes to exactly this change."""
 
-    def __init__(self, proposal: TuningProposal, problem: str) -> None:
+    def __init__(self, proposal: TuningProposal, problem: str, what: str = "put into force") -> None:
         super().__init__(
-            f"{proposal.proposal_id} ({proposal.alert} of {proposal.service}: {proposal.change}) is not put "
-            f"into force: {problem}"
+            f"{proposal.proposal_id} ({proposal.alert} of {proposal.service}: {proposal.change}) is not "
+            f"{what}: {problem}"
         )
 
 
@@ -36,6 +39,8 @@ def apply_proposal(
     put_into_force: Callable[..., Activation] = activate,
 ) -> Activation:
     """Put the proposal that ``document`` holds into force in ``rule_set``, and return what activation says.
+
+    A rule that is as proposed already is only activated, and so proven, again.
 
     Args:
         document: the stored bytes of the proposal, as they were approved.
@@ -59,11 +64,70 @@ def apply_proposal(
     return put_into_force(changed_rules(proposal, text), rule_set, backends, timeout=timeout)
 
 
+def take_back(
+    tuning: KeptTuning,
+    approval: Approval | None,
+    rule_set: str,
+    backends: Backends,
+    *,
+    timeout: timedelta,
+    put_into_force: Callable[..., Activation] = activate,
+) -> Activation:
+    """Put the rule into force again that was there before the last change of ``tuning``.
+
+    Args:
+        tuning: what is kept of the change.
+        approval: what a person answered; its evidence is the SHA-256 of the kept document.
+        rule_set: name of the active rule set that holds the rule.
+        backends: Prometheus and its rules.
+        timeout: how long to wait until the rules are live.
+        put_into_force: activation.
+
+    Raises:
+        NotApprovedError: without a Yes of a person in a role that may approve, to exactly this document.
+        InvalidInputError: if it is not in force, or no rule is as it was put into force.
+        ActivationError: if the server does not run the rules; the tuned ones run.
+    """
+    last = in_force(tuning)
+    check_withdrawal(tuning, approval)
+    text = target_of(backends).read(rule_set)
+    if text is None:
+        raise InvalidInputError([f"{tuning.proposal_id}: there is no active rule set {rule_set}"])
+    return put_into_force(former_rules(last.proposal, text), rule_set, backends, timeout=timeout)
+
+
+def in_force(tuning: KeptTuning) -> Applied:
+    """Return what was put into force last.
+
+    Raises:
+        InvalidInputError: if all of it was taken back.
+    """
+    if tuning.last is None:
+        raise InvalidInputError([f"proposal_id: {tuning.proposal_id!r} is not in force; it was taken back"])
+    return tuning.last
+
+
 def approval_problem(proposal: TuningProposal, document: bytes, approval: Approval | None) -> str | None:
     """Return why an approval does not allow the change; None if it does."""
+    return _problem(document, approval, proposal.generated_at, "the proposal")
+
+
+def check_withdrawal(tuning: KeptTuning, approval: Approval | None) -> None:
+    """Refuse to take the last change back without an approval of exactly that.
+
+    Raises:
+        NotApprovedError: without a Yes of a person in a role that may approve, to what is kept of it.
+        InvalidInputError: if it is not in force.
+    """
+    last = in_force(tuning)
+    if problem := _problem(tuning.document(), approval, last.applied_at, "the change"):
+        raise NotApprovedError(last.proposal, problem, "taken back")
+
+
+def _problem(document: bytes, approval: Approval | None, since: datetime, what: str) -> str | None:
     if approval is None or approval.answer is None:
         return "no approval is recorded"
-    return _no_yes(approval) or _of_another(proposal, document, approval)
+    return _no_yes(approval) or _of_another(document, approval, since, what)
 
 
 def _no_yes(approval: Approval) -> str | None:
@@ -76,20 +140,22 @@ def _no_yes(approval: Approval) -> str | None:
     return None
 
 
-def _of_another(proposal: TuningProposal, document: bytes, approval: Approval) -> str | None:
+def _of_another(document: bytes, approval: Approval, since: datetime, what: str) -> str | None:
     digest = hashlib.sha256(document).hexdigest()
     if approval.evidence_sha256 != digest:
         return (
-            f"{approval.responded_by} approved {approval.evidence_sha256[:12]}, and this proposal is "
+            f"{approval.responded_by} approved {approval.evidence_sha256[:12]}, and {what} is now "
             f"{digest[:12]}; ask again"
         )
-    if approval.responded_at is None or approval.responded_at < proposal.generated_at:
-        return "the answer is older than the proposal"
+    if approval.responded_at is None or approval.responded_at < since:
+        return f"the answer is older than {what}"
     return None
 
 
 def changed_rules(proposal: TuningProposal, text: str) -> str:
     """Return the rule file ``text`` with the one rule of the proposal changed, and all else as it is.
+
+    A rule that is as proposed already stays.
 
     Raises:
         InvalidInputError: if not exactly one rule is as it was when the change was tested.
@@ -98,6 +164,8 @@ def changed_rules(proposal: TuningProposal, text: str) -> str:
     found = sum(
         rule == proposal.current for group in groups if group.name == proposal.group for rule in group.rules
     )
+    if not found and len(list(places(groups, proposal.group, proposal.proposed))) == 1:
+        return text
     if found != 1:
         raise InvalidInputError(
             [
@@ -106,6 +174,28 @@ def changed_rules(proposal: TuningProposal, text: str) -> str:
             ]
         )
     return to_yaml([_changed(proposal, group) for group in groups])
+
+
+def former_rules(proposal: TuningProposal, text: str) -> str:
+    """Return the rule file ``text`` with the one rule of the proposal as it was before the change.
+
+    A rule that is as before already stays.
+
+    Raises:
+        InvalidInputError: if not exactly one rule is as it was put into force.
+    """
+    groups = from_yaml(text)
+    former = taken_out(groups, proposal)
+    if former is not None:
+        return to_yaml(former)
+    if len(list(places(groups, proposal.group, proposal.current))) == 1:
+        return text
+    raise InvalidInputError(
+        [
+            f"{proposal.proposal_id}: group {proposal.group} does not hold the rule {proposal.alert} as "
+            "it was put into force, once; take back first what was put into force after it, if anything was"
+        ]
+    )
 
 
 def _changed(proposal: TuningProposal, group: RuleGroup) -> RuleGroup:

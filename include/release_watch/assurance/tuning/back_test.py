@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -17,8 +17,9 @@ from release_watch.assurance.tuning.acceptance import Trial, best, refusal
 from release_watch.assurance.tuning.candidates import Candidate, louder, quieter
 from release_watch.assurance.tuning.derived import derived_thresholds
 from release_watch.assurance.tuning.inlining import Inlined, inlined
+from release_watch.assurance.tuning.masking import masked
 from release_watch.assurance.tuning.proposal import TuningProposal, proposal_id
-from release_watch.assurance.tuning.replay import Activity, activity, replay
+from release_watch.assurance.tuning.replay import Activity, activity, replay, without_tail
 from release_watch.assurance.tuning.scores import Score, score
 from release_watch.catalog.slos import Slo
 from release_watch.clock import now
@@ -52,7 +53,10 @@ class History(NamedTuple):
 
 
 class BackTest(NamedTuple):
-    """What was tried for one rule, and the ``reason``. ``after`` are the firings of the proposed one."""
+    """What was tried for one rule, and the ``reason``. ``after`` are the firings of the proposed one.
+
+    ``step`` is how far evaluations are apart.
+    """
 
     rule: Rule
     group: str
@@ -64,6 +68,7 @@ class BackTest(NamedTuple):
     trials: Sequence[Trial] = ()
     proposal: TuningProposal | None = None
     after: Sequence[AlertInterval] = ()
+    step: timedelta = DEFAULT_INTERVAL
 
     @property
     def key(self) -> str:
@@ -71,12 +76,28 @@ class BackTest(NamedTuple):
         return proposal_id(self.rule, "for").replace("tune-", "rule-")
 
 
+Progress = Callable[[int, int], None]
+
+
+def unheard(_done: int, _of: int) -> None:
+    """Nobody listens."""
+
+
 def back_test(
-    rule: Rule, group: RuleGroup, history: History, *, slo: Slo | None = None, at: datetime | None = None
+    rule: Rule,
+    group: RuleGroup,
+    history: History,
+    *,
+    slo: Slo | None = None,
+    at: datetime | None = None,
+    anyway: bool = False,
+    progress: Progress = unheard,
 ) -> BackTest:
     """Return what the rule was worth over ``history``, what was tried, and the best change that is allowed.
 
-    A drill's rule is never tuned.
+    ``slo`` is the one whose budget it watches, ``at`` the time of the proposal (now). ``anyway`` tries
+    to make it quieter also where it is neither noisy nor blind. ``progress`` hears before each change how
+    many were tried, and of how many. A drill's rule is never tuned.
 
     Raises:
         BackendError: if the server does not answer.
@@ -86,14 +107,17 @@ def back_test(
         raise InvalidInputError([f"{rule.name}: only alerts that are no drills are tuned"])
     laboratory = _Laboratory(rule, group, history)
     before, firings = laboratory.run(rule)
-    reason, tried = _wanted(rule, before, firings, laboratory, slo)
+    reason, tried = _wanted(rule, before, firings, laboratory, slo, anyway=anyway)
+    incidents = history.of(laboratory.service)
     result = BackTest(
-        rule, group.name, reason, history.window, history.of(laboratory.service), before, firings
+        rule, group.name, reason, history.window, incidents, before, firings, step=laboratory.step
     )
     trials = []
-    for candidate in tried:
+    for number, candidate in enumerate(tried):
+        progress(number, len(tried))
         after, _ = laboratory.run(candidate.rule)
         refused = refusal(rule, before, candidate, after, history.missed)
+        refused = refused or laboratory.masked(candidate, firings)
         trials.append(Trial(candidate, after, refused))
     chosen = best(trials, before)
     if chosen is None:
@@ -137,13 +161,24 @@ class _Laboratory:
                 self._history.metrics, expr, self._history.window, self.step
             )
         firings = replay(self._activities[rule.expr], rule)
-        return self.scored(firings), firings
+        return self._scored(rule, firings), firings
 
-    def scored(self, firings: Sequence[AlertInterval]) -> Score:
-        """Return what firings were worth against the incidents of the service."""
+    def masked(self, candidate: Candidate, before: Sequence[AlertInterval]) -> str:
+        """Return why a candidate would leave incidents untold that the firings ``before`` told of."""
+        history = self._history
+        return masked(
+            candidate.kind,
+            without_tail(before, self._rule, self.step),
+            without_tail(self.run(candidate.rule)[1], candidate.rule, self.step),
+            history.of(self.service),
+            until=history.window[1],
+            rules=history.matching,
+        )
+
+    def _scored(self, rule: Rule, firings: Sequence[AlertInterval]) -> Score:
         history = self._history
         return score(
-            firings,
+            without_tail(firings, rule, self.step),
             history.of(self.service),
             until=history.window[1],
             rules=history.matching,
@@ -210,7 +245,13 @@ class _Laboratory:
 
 
 def _wanted(
-    rule: Rule, before: Score, firings: Sequence[AlertInterval], laboratory: _Laboratory, slo: Slo | None
+    rule: Rule,
+    before: Score,
+    firings: Sequence[AlertInterval],
+    laboratory: _Laboratory,
+    slo: Slo | None,
+    *,
+    anyway: bool,
 ) -> tuple[str, list[Candidate]]:
     """Return what is wrong with a rule, in words, and the changes to try; nothing where all is well."""
     precision = before.precision
@@ -226,6 +267,8 @@ def _wanted(
         return f"did not see {', '.join(blind)}, nor did any other alert", [
             *louder(rule, slo=slo, derived=derived)
         ]
+    elif anyway and before.firings:
+        reason = "neither noisy nor blind; changes were tried as it was asked for"
     else:
         return "", []
     return reason, [*quieter(rule, slo=slo, derived=laboratory.derived(), copies=copies)]

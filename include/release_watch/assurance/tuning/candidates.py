@@ -1,19 +1,21 @@
 """Changes that a rule could have: each a small, pure transformation of it, in order from mild to strong.
 
-Numbers are found where this package's rules write them: ``> 4.5`` is "at least 5 events", and any other
-number after a comparison is a threshold. A rule without such a number has no candidate of that kind.
+Numbers are found where this package's rules write them: ``> 4.5`` after something that counts is "at least 5
+events" (:mod:`.counts`), and any other number after a comparison is a threshold. A rule without such a number
+has no candidate of that kind.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from release_watch.assurance.tuning.counts import least_events
 from release_watch.assurance.tuning.proposal import Kind
-from release_watch.assurance.tuning.replay import KEEP, hold_of
+from release_watch.assurance.tuning.replay import hold_of, keep_of
 from release_watch.catalog.slos import Slo
 from release_watch.clock import in_words
 from release_watch.errors import InvalidInputError
@@ -75,11 +77,10 @@ def louder(rule: Rule, *, slo: Slo | None = None, derived: Sequence[Decimal] = (
         if held:
             words = f"for: {in_words(held)} to {in_words(hold) if hold else 'none'}"
             yield Candidate("for", words, _held(rule, hold), sooner=True)
-    for match in sorted(set(_COUNT.findall(rule.expr)), key=int):
-        fewer = max(1, (int(match) + 1) // 2)
-        changed = re.sub(rf"(?<=> ){match}\.5(?![\d.])", f"{fewer - 1}.5", rule.expr)
-        words = f"at least {int(match) + 1} to {fewer} events"
-        yield Candidate("minimum events", words, _expr(rule, changed), sooner=fewer <= int(match))
+    for count in sorted(most + 1 for most in least_events(rule.expr) if most > 0):
+        fewer = count // 2
+        changed = _expr(rule, _with_events(rule.expr, {count: fewer}))
+        yield Candidate("minimum events", f"at least {count} to {fewer} events", changed, sooner=True)
     yield from _thresholds(rule, LOWER, "more sensitive")
     yield from _from_history(rule, derived)
     if slo is not None:
@@ -108,11 +109,21 @@ def main_threshold(rule: Rule) -> tuple[str, str, str] | None:
 
 
 def _more_events(rule: Rule) -> Iterator[Candidate]:
-    counts = sorted({int(one) + 1 for one in _COUNT.findall(rule.expr)})
+    counts = {most + 1 for most in least_events(rule.expr)}
     for times in MORE_EVENTS if counts else ():
-        changed = _COUNT.sub(lambda match, n=times: f"{(int(match[1]) + 1) * n - 1}.5", rule.expr)  # type: ignore[misc]
-        words = "; ".join(f"at least {one} to {one * times} events" for one in counts)
-        yield Candidate("minimum events", words, _expr(rule, changed))
+        words = "; ".join(f"at least {one} to {one * times} events" for one in sorted(counts))
+        more = _with_events(rule.expr, {one: one * times for one in counts})
+        yield Candidate("minimum events", words, _expr(rule, more))
+
+
+def _with_events(expr: str, counts: Mapping[int, int]) -> str:
+    """Return ``expr`` with "at least n events" moved from each n to another one."""
+
+    def moved(match: re.Match[str]) -> str:
+        count = int(match[1]) + 1
+        return f"{counts.get(count, count) - 1}.5"
+
+    return _COUNT.sub(moved, expr)
 
 
 def _longer(rule: Rule) -> Iterator[Candidate]:
@@ -123,11 +134,11 @@ def _longer(rule: Rule) -> Iterator[Candidate]:
 
 
 def _kept(rule: Rule) -> Iterator[Candidate]:
-    if KEEP not in Rule.model_fields:
-        return
-    for keep in KEEPS:
-        changed = rule.model_copy(update={KEEP: duration(keep)})
-        yield Candidate("keep_firing_for", f"keep_firing_for: {in_words(keep)}", changed, sooner=True)
+    kept = keep_of(rule)
+    for keep in (one for one in KEEPS if one > kept):
+        words = f"keep_firing_for: {in_words(kept) if kept else 'none'} to {in_words(keep)}"
+        # Not sooner: what is joined to an earlier firing is no notification of its own.
+        yield Candidate("keep_firing_for", words, rule.model_copy(update={"keep_firing_for": duration(keep)}))
 
 
 def _grouped(rule: Rule) -> Iterator[Candidate]:
@@ -141,9 +152,11 @@ def _grouped(rule: Rule) -> Iterator[Candidate]:
 
 def _thresholds(rule: Rule, factors: Sequence[Decimal], word: str) -> Iterator[Candidate]:
     found = main_threshold(rule)
-    if found is None or _COUNT.search(f"{found[1]} {found[2]}"):
+    if found is None or float(found[2]) - 0.5 in least_events(rule.expr):
         return
     _, operator, written = found
+    if Decimal(written) == 0:
+        return  # no factor moves it
     for factor in factors:
         value = Decimal(written) * factor if operator == ">" else Decimal(written) / factor
         yield _at(

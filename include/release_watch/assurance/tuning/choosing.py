@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from release_watch.assurance.correlation import Correlation
-from release_watch.assurance.tuning.back_test import BackTest, History, back_test
+from release_watch.assurance.tuning.back_test import BackTest, History, Progress, back_test, unheard
 from release_watch.assurance.tuning.inlining import recordings
 from release_watch.catalog.slos import Slo
 from release_watch.errors import ReleaseWatchError
@@ -25,12 +25,42 @@ class Chosen(NamedTuple):
     group: RuleGroup
     groups: tuple[RuleGroup, ...]
 
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.rule.name} of {self.rule.service or 'no service'}"
+
 
 class Tested(NamedTuple):
     """The back-tests, and in words what could not be tested."""
 
     tests: tuple[BackTest, ...]
     problems: tuple[str, ...]
+
+
+class Past(NamedTuple):
+    """What alerts are replayed over: ``incidents`` are those that ``correlation`` was made of."""
+
+    correlation: Correlation
+    incidents: Sequence[Incident]
+    metrics: Metrics
+    slos: Sequence[Slo]
+
+    def test(self, one: Chosen, *, anyway: bool = False, progress: Progress = unheard) -> BackTest:
+        """Replay a rule and changes of it over the window of the correlation; see :func:`.back_test`.
+
+        Raises:
+            BackendError: if the server does not answer.
+            InvalidInputError: if the rule cannot be replayed.
+        """
+        window = (self.correlation.window.start, self.correlation.window.end)
+        refs = {missed.ref for missed in self.correlation.missed}
+        missed = frozenset(known.id for known in self.incidents if (known.url or known.id) in refs)
+        history = History(self.metrics, window, self.incidents, recordings(one.groups), missed)
+        slo = next((slo for slo in self.slos if slo.name == one.rule.labels.get("slo")), None)
+        return back_test(
+            one.rule, one.group, history, slo=slo, at=window[1], anyway=anyway, progress=progress
+        )
 
 
 def worth_testing(correlation: Correlation, rules: Sequence[str]) -> list[Chosen]:
@@ -41,17 +71,32 @@ def worth_testing(correlation: Correlation, rules: Sequence[str]) -> list[Chosen
     Raises:
         InvalidInputError: if a rule file cannot be read.
     """
-    if not correlation.reviewed:
-        return []
+    wanted = worth(correlation)
+    return [chosen for text in rules for chosen in alerts_of(text) if wanted(chosen.rule)]
+
+
+def worth(correlation: Correlation) -> Callable[[Rule], bool]:
+    """Return what says of a rule whether it is worth a back-test; see :func:`worth_testing`."""
     restless = {(one.alert, one.service) for one in correlation.alerts if one.noisy or one.flapping}
     blind = {one.service for one in correlation.missed}
-    return [
-        chosen
-        for text in rules
-        for chosen in _alerts(tuple(from_yaml(text)))
-        if (chosen.rule.alert, chosen.rule.labels.get("service", "")) in restless
-        or chosen.rule.labels.get("service") in blind
-    ]
+
+    def wanted(rule: Rule) -> bool:
+        return correlation.reviewed and ((rule.name, rule.service or "") in restless or rule.service in blind)
+
+    return wanted
+
+
+def alerts_of(text: str) -> Iterator[Chosen]:
+    """Yield the alerts of a rule file that may be tuned: all but drills.
+
+    Raises:
+        InvalidInputError: if it cannot be read.
+    """
+    groups = tuple(from_yaml(text))
+    for group in groups:
+        for rule in group.rules:
+            if rule.alert is not None and not rule.labels.get("drill"):
+                yield Chosen(rule, group, groups)
 
 
 def back_tests(
@@ -69,25 +114,13 @@ def back_tests(
         InvalidInputError: if a rule file cannot be read.
     """
     chosen = worth_testing(correlation, rules)
-    by_name = {slo.name: slo for slo in slos}
-    refs = {one.ref for one in correlation.missed}
-    missed = frozenset(one.id for one in incidents if (one.url or one.id) in refs)
-    window = (correlation.window.start, correlation.window.end)
+    past = Past(correlation, incidents, metrics, slos)
     tests, problems = [], []
     for one in chosen[:MOST]:
-        history = History(metrics, window, incidents, recordings(one.groups), missed)
-        slo = by_name.get(one.rule.labels.get("slo", ""))
         try:
-            tests.append(back_test(one.rule, one.group, history, slo=slo, at=correlation.window.end))
+            tests.append(past.test(one))
         except ReleaseWatchError as error:
-            problems.append(f"{one.rule.alert} of {one.rule.labels.get('service', 'no service')}: {error}")
+            problems.append(f"{one.title}: {error}")
     if len(chosen) > MOST:
         problems.append(f"{len(chosen) - MOST} more alerts were not replayed; at most {MOST} are")
     return Tested(tuple(tests), tuple(problems))
-
-
-def _alerts(groups: tuple[RuleGroup, ...]) -> Iterator[Chosen]:
-    for group in groups:
-        for rule in group.rules:
-            if rule.alert is not None and not rule.labels.get("drill"):
-                yield Chosen(rule, group, groups)

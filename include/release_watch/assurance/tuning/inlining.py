@@ -47,7 +47,8 @@ def inlined(
 ) -> Inlined:
     """Return ``expr`` with each recording that is ``missing`` in history replaced by what it would record.
 
-    A range of it becomes a subquery at the evaluation interval ``step``, as recorded samples would lie.
+    A range of it becomes a subquery at the evaluation interval ``step``, as recorded samples would lie. What
+    none of the rules records, as its labels are others, stays: it has no samples, as it would have none live.
 
     Raises:
         InvalidInputError: if the expression cannot be read, or recording rules read themselves.
@@ -57,27 +58,34 @@ def inlined(
     except ValueError as error:
         raise InvalidInputError([f"the expression cannot be replayed: {error}"]) from error
     absent = {one.metric for one in wanted if missing(one)}
-    text, names = expr, frozenset[str]()
+    text, names = expr, set[str]()
     for _ in range(DEEPEST):
-        if not absent:
+        found = _replaced(text, recorded, absent, step)
+        if not found.names:
             return Inlined(text, tuple(sorted(names)))
-        text, names = _replaced(text, recorded, absent, step), names | absent
+        text = found.expr
+        names.update(found.names)
         further = {one.bare for one in selectors_of(text) if one.metric in recorded}
         absent = {one.metric for one in further if missing(one)}
     raise InvalidInputError([f"recording rules read themselves: {', '.join(sorted(absent))}"])
 
 
-def _replaced(text: str, recorded: Mapping[str, Sequence[Rule]], absent: set[str], step: timedelta) -> str:
+def _replaced(
+    text: str, recorded: Mapping[str, Sequence[Rule]], absent: set[str], step: timedelta
+) -> Inlined:
+    names: list[str] = []
+
     def replacement(match: re.Match[str]) -> str:
         if match["string"] or match["name"] not in absent:
             return match[0]
         rules = [one for one in recorded[match["name"]] if _fits(one, match["matchers"])]
         if not rules:
             return match[0]
+        names.append(match["name"])
         joined = " or ".join(_labelled(rule) for rule in rules)
         return _ranged(f"({joined})", match["range"], match["offset"] or "", step)
 
-    return _SELECTOR.sub(replacement, text)
+    return Inlined(_SELECTOR.sub(replacement, text), tuple(names))
 
 
 def _fits(rule: Rule, matchers: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +13,7 @@ from release_watch.assurance.proportion import Proportion, in_words
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.quality.matching import MatchRules
 from release_watch.assurance.tuning.proposal import TuningProposal
+from release_watch.assurance.tuning.replay import without_tail
 from release_watch.assurance.tuning.scores import Score, score
 from release_watch.errors import InvalidInputError
 from release_watch.response.incidents import Incident
@@ -93,7 +94,9 @@ def measure(
                 f"measure it on what followed, not from {window[0].isoformat()}"
             ]
         )
+    step = timedelta(seconds=proposal.step_seconds)
     own = [one for one in firings if (one.alert, one.service) == (proposal.alert, proposal.service)]
+    own = without_tail(own, proposal.proposed, step)
     theirs = [one for one in incidents if one.service in (proposal.service, None)]
     followed = score(own, theirs, until=window[1], rules=matching, review=proposal.review)
     return Measured(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from release_watch.assurance.quality.matching import MatchRules, match
 from release_watch.assurance.quality.review import verdict_of
 from release_watch.assurance.tuning.back_test import BackTest
+from release_watch.assurance.tuning.replay import without_tail
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,23 +27,24 @@ def draw(found: BackTest, rules: MatchRules | None = None) -> bytes:
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
-    lanes = [("in force", found.before.false, found.firings)]
+    lanes = [("in force", found.before.false, found.firings, found.rule)]
     if found.proposal is not None:
-        lanes.append(("proposed", found.proposal.expected.false, found.after))
+        lanes.append(("proposed", found.proposal.expected.false, found.after, found.proposal.proposed))
     figure = Figure(figsize=(11, 1.5 + 0.95 * len(lanes)), dpi=110, layout="constrained")
     axes = figure.subplots()
     incidents = [one for one in found.incidents if verdict_of(one) is None]
     for one in incidents:
         end = one.closed_at or found.window[1]
         _bar(axes, found.window, one.opened_at, end, -0.5, len(lanes), INCIDENT)
-    for row, (_, _, firings) in enumerate(reversed(lanes)):
-        told = match(firings, incidents, until=found.window[1], rules=rules).by_alert
+    for row, (_, _, firings, rule) in enumerate(reversed(lanes)):
+        seen = without_tail(firings, rule, found.step)
+        told = match(seen, incidents, until=found.window[1], rules=rules).by_alert
         for firing, theirs in zip(firings, told, strict=True):
             low, height = (row - 0.05, 0.4) if theirs else (row - 0.35, 0.3)
             _bar(axes, found.window, firing.start, firing.end, low, height, TRUE if theirs else FALSE)
     axes.set_yticks(
         range(len(lanes)),
-        [f"{name}\n{len(firings)} firings, {false} false" for name, false, firings in reversed(lanes)],
+        [f"{name}\n{len(firings)} firings, {false} false" for name, false, firings, _ in reversed(lanes)],
     )
     axes.set_ylim(-0.5, len(lanes) - 0.5)
     axes.set_xlim(_number(found.window[0]), _number(found.window[1]))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from release_watch.artifacts.models import Window
 from release_watch.assurance.quality.review import Reviewing
@@ -39,7 +39,7 @@ class TuningProposal(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     schema_version: Literal[1] = 1
-    proposal_id: str
+    proposal_id: str = Field(pattern=r"^tune-[0-9a-f]{1,64}$")
     alert: str
     service: str
     group: str
@@ -52,9 +52,18 @@ class TuningProposal(BaseModel):
     window: Window
     step_seconds: float = Field(gt=0)
     review: Reviewing = "tracker"
-    tried: int = 1
+    tried: int = Field(default=1, ge=1)
     inlined: tuple[str, ...] = ()
     generated_at: Timestamp
+
+    @model_validator(mode="after")
+    def _of_one_rule(self) -> Self:
+        for name, rule in (("current", self.current), ("proposed", self.proposed)):
+            if rule.alert != self.alert:
+                raise ValueError(f"{name}: is {rule.name!r}, and the proposal is of the alert {self.alert!r}")
+            if (rule.service or "") != self.service:
+                raise ValueError(f"{name}: is of {rule.service!r}, and the proposal of {self.service!r}")
+        return self
 
     def document(self) -> bytes:
         """Return the JSON that a person approves; equal proposals have equal bytes."""
@@ -88,13 +97,17 @@ def read_proposal(document: bytes) -> TuningProposal:
     """Return the proposal that ``document`` holds.
 
     Raises:
-        InvalidInputError: if it is none.
+        InvalidInputError: if it is none, with each field that is wrong.
     """
     try:
         return TuningProposal.model_validate_json(document)
     except ValidationError as error:
-        problems = [f"proposal: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise InvalidInputError(problems) from error
+        raise InvalidInputError([_problem(one["loc"], one["msg"]) for one in error.errors()]) from error
+
+
+def _problem(place: tuple[int | str, ...], message: str) -> str:
+    where = f"{'.'.join(map(str, place))}: " if place else ""
+    return f"proposal: {where}{message.removeprefix('Value error, ')}"
 
 
 def rule_diff(group: str, current: Rule, proposed: Rule) -> str:

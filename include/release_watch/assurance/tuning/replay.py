@@ -10,7 +10,7 @@ interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 STRETCH = 2_000
 """Evaluations per query: of an alert over a thousand series that is 2 million samples at a time at most."""
-
-KEEP = "keep_firing_for"
 
 
 class Activity(NamedTuple):
@@ -69,18 +67,27 @@ def replay(seen: Activity, rule: Rule) -> list[AlertInterval]:
     )
 
 
+def without_tail(firings: Sequence[AlertInterval], rule: Rule, step: timedelta) -> list[AlertInterval]:
+    """Return ``firings`` until their condition ended, as ``keep_firing_for`` goes on without it.
+
+    What such a tail reaches into, the alert did not see: an incident that comes later is not told of by it.
+    """
+    tail = -(-keep_of(rule) // step) * step
+    return [one._replace(end=max(one.start, one.end - tail)) for one in firings]
+
+
 def hold_of(rule: Rule) -> timedelta:
     """Return the rule's ``for``."""
     return _length(rule.hold)
 
 
 def keep_of(rule: Rule) -> timedelta:
-    """Return the rule's ``keep_firing_for``; nothing where rules have none."""
-    return _length(rule.model_dump().get(KEEP))
+    """Return the rule's ``keep_firing_for``."""
+    return _length(rule.keep_firing_for)
 
 
 def _length(text: str | None) -> timedelta:
-    return parse_prometheus_duration(text) if text and text != "0" else timedelta(0)
+    return parse_prometheus_duration(text) if text else timedelta(0)
 
 
 def _runs(frame: pd.DataFrame, start: datetime, step: timedelta) -> Iterator[tuple[str, list[Run]]]:

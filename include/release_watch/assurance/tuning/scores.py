@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from statistics import median
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from release_watch.assurance.proportion import Proportion
 from release_watch.assurance.quality.intervals import AlertInterval
@@ -25,13 +25,13 @@ class Score(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    firings: int
-    true: int
-    false: int
-    incidents: int
+    firings: int = Field(ge=0)
+    true: int = Field(ge=0)
+    false: int = Field(ge=0)
+    incidents: int = Field(ge=0)
     caught: tuple[str, ...]
-    detection_seconds: float | None
-    notifications: int
+    detection_seconds: float | None = None
+    notifications: int = Field(ge=0)
 
     @property
     def precision(self) -> Proportion | None:

@@ -51,7 +51,7 @@ class ApprovalRequest(HITLOperator):
 
     def execute(self, context: Context) -> Any:
         """Ask, and park until somebody answers or the time is over; in shadow mode ask nobody."""
-        run = ProtocolRun.of(context)
+        run = self._run(context)
         asked = self._asked(run)
         if run.release.shadow:
             log.info("Shadow mode: would have asked %s: %s", self.role, self.question)
@@ -63,6 +63,7 @@ class ApprovalRequest(HITLOperator):
         self.body = question_body(
             run, asked, [person.name for person in people], self.response_timeout, self._notes(run)
         )
+        self.body += self._details(run)
         run.store.write_json(f"records/approval-{self._name}.json", asked)
         log.info("%s\nAssigned to %s", self.subject, ", ".join(person.user for person in people))
         self._told(run, people, tell(run, self.role, self.subject, self.body, people))
@@ -70,7 +71,7 @@ class ApprovalRequest(HITLOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> str:
         """Keep the answer and return its verdict; only a Yes of a person is GO."""
-        run = ProtocolRun.of(context)
+        run = self._run(context)
         payload = super().execute_complete(context, event)
         user = payload["responded_by_user"]
         asked = answer_on_record(run, self._name)
@@ -89,19 +90,27 @@ class ApprovalRequest(HITLOperator):
     def _name(self) -> str:
         return self.task_id.rsplit(".", 1)[-1]
 
+    def _run(self, context: Context) -> ProtocolRun:
+        return ProtocolRun.of(context)
+
     def _asked(self, run: ProtocolRun) -> Approval:
         from release_watch.artifacts.models import Approval
 
-        evidence = run.store.digest(self.evidence)
+        uri, sha256 = self._evidence(run)
         return Approval(
             role=self.role,
             task=self._name,
             answer=None,
             responded_by=None,
             responded_at=None,
-            evidence_uri=evidence.uri,
-            evidence_sha256=evidence.sha256,
+            evidence_uri=uri,
+            evidence_sha256=sha256,
         )
+
+    def _evidence(self, run: ProtocolRun) -> tuple[str, str]:
+        """Return the URI and the SHA-256 of what the answer is about."""
+        evidence = run.store.digest(self.evidence)
+        return evidence.uri, evidence.sha256
 
     def _patience(self, run: ProtocolRun) -> timedelta:
         return run.config.policies.approvals.timeout
@@ -113,6 +122,10 @@ class ApprovalRequest(HITLOperator):
     def _notes(self, run: ProtocolRun) -> Sequence[str]:  # noqa: ARG002 - for questions that have some
         """Return what else the person should know, a line each."""
         return ()
+
+    def _details(self, run: ProtocolRun) -> str:  # noqa: ARG002 - for questions that have some
+        """Return Markdown that follows what every question says."""
+        return ""
 
     def _told(self, run: ProtocolRun, people: Sequence[Person], told: Sequence[str]) -> None:
         """Take note of how the people were told of the question."""

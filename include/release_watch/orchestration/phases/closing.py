@@ -16,6 +16,7 @@ from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.steps.activation import READ_BACK_WITHIN
 from release_watch.orchestration.steps.decisions import gate_records
 from release_watch.orchestration.steps.handing_over import update_status
+from release_watch.orchestration.steps.tuned_rules import as_approved, register_tuned
 from release_watch.orchestration.steps.watching import baseline_rule_set
 from release_watch.orchestration.storage import artifact_root
 from release_watch.verdict import ExitState
@@ -117,8 +118,10 @@ def _restore_earlier_rules(run: ProtocolRun, record: ExitRecord) -> None:
     for name in (rule_set_name(run.release), baseline_rule_set(run)):
         deactivate(name, run.backends)
     for earlier in registry.superseded_by(run.release):
-        for name, text in earlier.rules.items():
+        for name, text in as_approved(earlier).items():
             activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
+            if text != earlier.rules[name]:
+                register_tuned(earlier, name, text)
             log.info("The rules %s are in force again", name)
 
 

@@ -13,6 +13,7 @@ from release_watch import texts
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
+from release_watch.orchestration.steps.tuned_rules import carried_over, rules_in_force, tuned_file
 from release_watch.orchestration.storage import artifact_root
 from release_watch.verdict import Objective
 
@@ -58,10 +59,11 @@ def generate_rules(run: ProtocolRun) -> list[RuleGroup]:
 
 
 def active_rules(run: ProtocolRun) -> list[RuleGroup]:
-    """Return the rules that were activated."""
+    """Return the rules that were activated, as tuned since."""
     from release_watch.slo.rulefile import from_yaml
+    from release_watch.slo.rules import rule_set_name
 
-    return from_yaml(run.store.read_text(RULES))
+    return from_yaml(rules_in_force(run.store, rule_set_name(run.release), RULES))
 
 
 def built_dashboards(run: ProtocolRun, baseline: BaselineMetrics | None = None) -> list[Dashboard]:
@@ -90,11 +92,12 @@ def activate_rules(run: ProtocolRun) -> str:
     from release_watch.slo.rules import rule_set_name
 
     log.info(texts.PHASE_START[2])
-    groups = generate_rules(run)
+    generated = generate_rules(run)
+    groups = carried_over(run, generated)
     text = to_yaml(groups)
     written = run.store.write_text(RULES, text)
     check_rules(text, run.backends.promtool())
-    write_rule_tests(run, groups)
+    write_rule_tests(run, generated, groups)
     if run.release.shadow:
         log.info("Shadow mode: would have activated %d bytes of rules; they would page", written.size_bytes)
         return written.uri
@@ -106,24 +109,30 @@ def activate_rules(run: ProtocolRun) -> str:
         supersedes=superseded(run),
         owner=RuleOwner.of(run.release),
     )
+    run.store.remove(tuned_file(rule_set_name(run.release)))
     run.store.write_json(RULES_RECORD, activation.model_dump(mode="json"))
     run.record("alert rules activated", uri=written.uri, sha256=written.sha256, rules=activation.rules)
     tell_activation(activation)
     return written.uri
 
 
-def write_rule_tests(run: ProtocolRun, groups: Sequence[RuleGroup]) -> None:
+def write_rule_tests(run: ProtocolRun, generated: Sequence[RuleGroup], groups: Sequence[RuleGroup]) -> None:
     """Write the promtool unit tests that travel with the rules; what no test can show is said.
 
+    They prove what an SLO demands, so an SLO whose ``generated`` rules were tuned by approval has none.
     They are not run here: they take seconds each, and prove what any release with these objectives has.
     ``promtool test rules`` runs them, as ``python -m release_watch.slo check`` does before a deployment.
     """
     from release_watch.slo.unit_tests import unit_tests
 
     named = {group.name: group for group in groups}
-    ours = [slo for slo in run.config.slos if f"slo-{slo.name}-page" in named]
+    tuned = {one.name for one in generated if one.rules != named[one.name].rules}
+    slos = [slo for slo in run.config.slos if f"slo-{slo.name}-page" in named]
+    ours = [slo for slo in slos if tuned.isdisjoint((f"slo-{slo.name}-page", f"slo-{slo.name}-ticket"))]
     pairs = [(slo, (named[f"slo-{slo.name}-page"], named[f"slo-{slo.name}-ticket"])) for slo in ours]
     tests = unit_tests(pairs)
+    left_out = tuple(f"{slo.name}: an alert of it was tuned by approval" for slo in slos if slo not in ours)
+    tests = tests._replace(untested=(*tests.untested, *left_out))
     for name, content in tests.files(RULES, PurePath(RULE_TESTS)).items():
         run.store.write_text(name, content)
     for line in tests.untested:
@@ -267,7 +276,8 @@ def rule_problems(run: ProtocolRun) -> list[str] | None:
     if not run.store.exists(RULES_RECORD):
         return None
     name = rule_set_name(run.release)
-    return read_back(still_owned(run.store.read_text(RULES), name, run.backends), run.backends)
+    text = rules_in_force(run.store, name, RULES)
+    return read_back(still_owned(text, name, run.backends), run.backends)
 
 
 def update_runbook(run: ProtocolRun) -> str:

@@ -16,6 +16,7 @@ from release_watch.orchestration.steps.activation import (
 )
 from release_watch.orchestration.steps.alert_test import alert_test_results
 from release_watch.orchestration.steps.instrumentation import coverage_audit, read_documents
+from release_watch.orchestration.steps.tuned_rules import rules_in_force, tuned_alerts
 from release_watch.orchestration.steps.watching import BASELINE_RULES, RESULTS, baseline_rule_set
 from release_watch.orchestration.storage import artifact_root, store_for
 
@@ -62,11 +63,12 @@ def schedule_checks(run: ProtocolRun) -> str:
 
 
 def activated_rules(run: ProtocolRun) -> dict[str, str]:
-    """Return the text of each activated rule file, by the name it was activated under."""
+    """Return the text of each activated rule file as tuned since, by the name it was activated under."""
     from release_watch.slo.rules import rule_set_name
 
     files = {rule_set_name(run.release): RULES, baseline_rule_set(run): BASELINE_RULES}
-    return {name: run.store.read_text(file) for name, file in files.items() if run.store.exists(file)}
+    there = {name: file for name, file in files.items() if run.store.exists(file)}
+    return {name: rules_in_force(run.store, name, file) for name, file in there.items()}
 
 
 def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
@@ -80,6 +82,7 @@ def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
 def correlate_incidents(run: ProtocolRun) -> str:
     """Hold the alerts of the last days against the incident tickets, try changes, write the tuning report."""
     from release_watch.assurance.tuning import tuning_report
+    from release_watch.assurance.tuning.kept import adjustments
     from release_watch.assurance.tuning.picture import pictures
 
     log.info(texts.CORRELATING_ALERTS)
@@ -88,7 +91,14 @@ def correlate_incidents(run: ProtocolRun) -> str:
     tests = _tried(run, correlation, incidents, rules)
     drawn = {key: f"{TUNING_FILES}{key}.png" for key in _written(run, pictures(tests))}
     text = tuning_report(
-        run.release, correlation, run.config, now(), rules=rules, back_tests=tests, pictures=drawn
+        run.release,
+        correlation,
+        run.config,
+        now(),
+        rules=rules,
+        adjustments=adjustments(tuned_alerts(run), rules),
+        back_tests=tests,
+        pictures=drawn,
     )
     written = run.store.write_text(TUNING, text)
     run.store.write_json(CORRELATION_RECORD, correlation.model_dump(mode="json"))

@@ -19,6 +19,7 @@ from release_watch.orchestration.steps.answers import granted
 from release_watch.orchestration.steps.escalation import escalate_findings
 from release_watch.orchestration.steps.instrumentation import BASELINE, captured_baseline
 from release_watch.orchestration.steps.rolling_back import planned_response
+from release_watch.orchestration.steps.tuned_rules import carried_over, tuned_file
 from release_watch.verdict import Verdict, worst
 
 if TYPE_CHECKING:
@@ -263,13 +264,15 @@ def establish_baseline(run: ProtocolRun) -> str:
     if run.release.shadow:
         log.info("Shadow mode: the baseline is %s; its alerts would have been activated", baseline.verdict)
     elif baseline.verdict.proceeds:
-        text = to_yaml(baseline_rule_groups(baseline, run.services, run.release))
+        groups = baseline_rule_groups(baseline, run.services, run.release)
+        text = to_yaml(carried_over(run, groups, baseline=True))
         name = baseline_rule_set(run)
         owner = RuleOwner.of(run.release)
         activation = activate(text, name, run.backends, timeout=READ_BACK_WITHIN, owner=owner)
         tell_activation(activation)
         compare_in_dashboards(run, baseline)
         run.store.write_text(BASELINE_RULES, text)
+        run.store.remove(tuned_file(name))
         run.record("baseline established", uri=written.uri, sha256=written.sha256, rules=activation.rules)
     else:
         log.error("The release baseline is %s: %s", baseline.verdict, baseline.reason)

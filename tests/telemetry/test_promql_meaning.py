@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_watch.assurance.drift.expression import (
+from release_watch.telemetry.promql_meaning import (
     read,
     same_but_for_numbers,
     same_meaning,
