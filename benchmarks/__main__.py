@@ -12,6 +12,7 @@ from benchmarks import (
     drill,
     healthy,
     judge,
+    night,
     parse,
     report,
     rules,
@@ -36,6 +37,7 @@ MEASUREMENTS = {
         healthy,
         drift,
         tuning,
+        night,
     )
 }
 

@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         root = Path(temporary)
         receipts = Receipts.under(root / "artifacts")
         with (
-            _receiver(receipts) as url,
+            recorded_at(receipts) as url,
             Stack(root, SERVERS, airflow_url=url) as stack,
             patch.dict(os.environ, _environment(stack.endpoints)),
         ):
@@ -236,7 +236,9 @@ def _environment(endpoints: Mapping[str, Any]) -> dict[str, str]:
 
 
 @contextmanager
-def _receiver(receipts: Receipts) -> Iterator[str]:
+def recorded_at(receipts: Receipts) -> Iterator[str]:
+    """Serve inside the block what records Alertmanager's notices; gives its address."""
+
     class Handler(BaseHTTPRequestHandler):
         """Records what Alertmanager posts, with the time at which it came."""
 

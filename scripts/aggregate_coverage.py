@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from release_watch import texts
-from release_watch.assurance.correlation import Correlation, alert_intervals, correlate
+from release_watch.assurance.correlation import Correlation, correlation_of
 from release_watch.assurance.proportion import in_words
+from release_watch.assurance.quality.collecting import alert_quality, known_incidents
 from release_watch.assurance.registry import ActiveRelease, ActiveReleases
 from release_watch.assurance.tuning import judge_tuning, tuning_markdown
 from release_watch.assurance.tuning.back_test import BackTest
@@ -30,11 +31,10 @@ from release_watch.assurance.tuning.kept import KeptTunings, adjustments
 from release_watch.assurance.tuning.picture import pictures
 from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, parse_duration
-from release_watch.errors import InvalidInputError, NotConfiguredError, ReleaseWatchError
+from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.files import write_whole
 from release_watch.orchestration.hooks.backends import AirflowBackends
 from release_watch.orchestration.storage import artifact_root
-from release_watch.response.tickets import Incident, tickets_of
 
 COMMAND = "aggregate_coverage.py"
 GO, NO_GO, NOT_RUN = 0, 1, 2
@@ -114,16 +114,20 @@ def _aggregate(options: argparse.Namespace) -> Result:
     end = now()
     window = (end - options.since, end)
     print(texts.CORRELATING_ALERTS, file=sys.stderr if options.json else sys.stdout, flush=True)
-    alerts = alert_intervals(backends.metrics(), window, services, environment=options.environment)
-    try:
-        tickets = tickets_of(backends.tickets(), config.policies.response.tickets)
-        incidents: list[Incident] | None = tickets.incidents(window[0], services)
-        problem = None
-    except NotConfiguredError as error:
-        incidents, problem = None, str(error)
-    correlation = correlate(alerts, incidents, window=window, problem=problem)
+    tickets = known_incidents(backends, config, window[0], services)
+    measured = alert_quality(
+        backends, config, window, services, environment=options.environment, tickets=tickets
+    )
+    correlation = correlation_of(measured)
     rules = [text for entry in active for text in entry.rules.values()]
-    tested = back_tests(correlation, incidents or (), rules, backends.metrics(), config.slos_of(services))
+    tested = back_tests(
+        correlation,
+        tickets.lasting_into(window),
+        rules,
+        backends.metrics(),
+        config.slos_of(services),
+        config.policies.alert_quality,
+    )
     for untested in tested.problems:
         print(f"not replayed: {untested}", file=sys.stderr)
     report = tuning_markdown(

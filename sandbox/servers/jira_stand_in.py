@@ -76,6 +76,7 @@ class Project:
                 "made_before_search": self.searches,
                 "comments": [],
                 "attachments": [],
+                "histories": [],
                 "fields": {
                     **fields,
                     "labels": fields.get("labels", []),
@@ -104,8 +105,13 @@ class Project:
         start = int(question.get("nextPageToken", "0"))
         size = min(int(question.get("maxResults", 50)), 2)
         wanted = question.get("fields", [])
+        expanded = "changelog" in str(question.get("expand", "")).split(",")
         page = [
-            {**_named(issue), "fields": {name: issue["fields"].get(name) for name in wanted}}
+            {
+                **_named(issue),
+                "fields": {name: issue["fields"].get(name) for name in wanted},
+                **({"changelog": _changelog(issue)} if expanded else {}),
+            }
             for issue in found[start : start + size]
         ]
         last = start + size >= len(found)
@@ -142,8 +148,10 @@ class Project:
         ways = {one["id"]: one["to"] for one in self.transitions(key)["transitions"]}
         if not isinstance(wanted, dict) or wanted.get("id") not in ways:
             raise RefusedError(400, "It is not possible to perform the transition")
-        fields = self.find(key)["fields"]
-        status = ways[wanted["id"]]
+        issue = self.find(key)
+        fields, status = issue["fields"], ways[wanted["id"]]
+        change = {"field": "status", "fromString": fields["status"]["name"], "toString": status["name"]}
+        issue["histories"].insert(0, {"created": _moment(), "items": [change]})
         done = status["statusCategory"]["key"] == "done"
         fields |= {
             "status": status,
@@ -204,6 +212,12 @@ def _status(name: str) -> dict[str, Any]:
 
 def _named(issue: dict[str, Any]) -> dict[str, Any]:
     return {name: issue[name] for name in ("id", "key", "self")}
+
+
+def _changelog(issue: dict[str, Any]) -> dict[str, Any]:
+    """Return the latest 40 changes of an issue, newest first, as a search gives them."""
+    histories = issue["histories"]
+    return {"startAt": 0, "maxResults": 40, "total": len(histories), "histories": histories[:40]}
 
 
 def _moment() -> str:

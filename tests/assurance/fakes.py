@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -36,6 +37,30 @@ def release(release_id: str = "rel-1", *services: str, days_ago: float = 1, **mo
     return Release.model_validate({**given, **more})
 
 
+EVENTS = 10_000
+_BY = re.compile(r"^sum by \(([^)]*)\) ")
+_MATCHER = re.compile(r'(\w+)=~?"([^"]*)"')
+
+
+class GoodEvents(NamedTuple):
+    """Counters of which ``share`` are good events; failures have a code 5.., good ones a bucket."""
+
+    share: float
+
+    def samples(self, question: str) -> list[tuple[dict[str, str], float]]:
+        """Return what counts each of the values that a question asks for together, or alone the share."""
+        by = _BY.match(question)
+        if by is None:
+            return [({}, self.share)]
+        listed = {name: values.split("|") for name, values in _MATCHER.findall(question)}
+        labels = by[1].split(", ")
+        count = self.share if "_bucket{" in question else 1 - self.share if "5.." in question else 1.0
+        return [
+            (dict(zip(labels, values, strict=True)), EVENTS * count)
+            for values in product(*(listed[label] for label in labels))
+        ]
+
+
 class FakeMetrics:
     base_url = "http://prometheus"
 
@@ -60,6 +85,8 @@ class FakeMetrics:
         found = next((value for part, value in self.instants.items() if part in query), [])
         if isinstance(found, Exception):
             raise found
+        if isinstance(found, GoodEvents):
+            found = found.samples(query)
         return [Sample(labels, at or NOW, value) for labels, value in found]
 
     def range(self, query: str, start: datetime, end: datetime, step: timedelta) -> pd.DataFrame:

@@ -45,21 +45,25 @@ def history(tmp_path: Path) -> DrillHistory:
 def night(tmp_path, history, monkeypatch):
     """Drills what is active, in a world with some switches on."""
 
-    def drill(entry=None, broken=(), quiet=None, routes=None) -> tuple[Drilled | None, World]:
+    def drill(
+        entry=None, broken=(), quiet=None, routes=None, per_night=50, days=0, per_receiver=60
+    ) -> tuple[Drilled | None, World]:
         folder = tmp_path / f"world-{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
         world = World(folder, frozenset(broken))
+        world.time = at = START + timedelta(days=days)
 
         def known(release, services, *_):
             by_service = [route(s.name, severity) for s in services for severity in ("page", "ticket")]
             return by_service if routes is None else routes
 
         monkeypatch.setattr(alert_path, "drill_routes", known)
-        policy = CONFIG.policies.drill.model_copy(update={"quiet_hours": quiet})
+        changed = {"quiet_hours": quiet, "per_night": per_night, "per_receiver": per_receiver}
+        policy = CONFIG.policies.drill.model_copy(update=changed)
         config = CONFIG.model_copy(update={"policies": CONFIG.policies.model_copy(update={"drill": policy})})
         records = DrillRecords(world.receipts, history)
         entries = [entry or active("checkout", "payments")]
-        found = drill_in_turn(entries, world, config, START, records, clock=world.clock, pause=world.pause)
+        found = drill_in_turn(entries, world, config, at, records, clock=world.clock, pause=world.pause)
         return found, world
 
     return drill
@@ -128,6 +132,85 @@ def test_a_service_without_a_route_has_no_objective(night):
     found, _ = night(routes=[route("payments")])
 
     assert set(found.objectives) == {"payments"}
+
+
+MANY = tuple(config_service.name for config_service in CONFIG.catalog.services)[:4]
+
+
+def told(found: Drilled) -> dict[str, tuple[Verdict, str]]:
+    return {service: (one.verdict, one.reason) for service, one in found.objectives.items()}
+
+
+def test_a_night_makes_so_many_drills_and_each_service_has_its_turn(night):
+    drilled = []
+    for days in range(3):
+        found, _ = night(active(*MANY), per_night=2, days=days)
+        drilled.append({drill.service for drill in found.results.drills})
+        assert set(found.objectives) == set(MANY)
+
+    assert [len(services) for services in drilled] == [2, 2, 2]
+    assert drilled[0] | drilled[1] == set(MANY)
+    assert drilled[2] == drilled[0]
+
+
+def test_a_service_whose_turn_is_later_is_told_what_is_known_of_it(night):
+    first = told(night(active(*MANY), per_night=2)[0])
+    second = told(night(active(*MANY), per_night=2, days=1)[0])
+
+    later = [verdict for verdict, reason in first.values() if "never drilled since" in reason]
+    assert later == [Verdict.WARN] * 2
+    known = [verdict for verdict, reason in second.values() if "its turn comes within 2 nights" in reason]
+    assert known == [Verdict.GO] * 2
+
+
+def test_what_failed_is_told_until_it_is_drilled_again(night):
+    first, _ = night(active(*MANY), {"no receipt"}, per_night=2)
+    failed = {drill.service for drill in first.results.drills}
+    second, _ = night(active(*MANY), per_night=1, days=1)
+
+    (again,) = [drill.service for drill in second.results.drills]
+    assert again in failed
+    (waiting,) = failed - {again}
+    assert second.objectives[again].verdict is Verdict.GO
+    assert second.objectives[waiting].verdict is Verdict.NO_GO
+    assert "did not succeed" in second.objectives[waiting].reason
+
+
+def test_the_path_that_failed_is_drilled_again_before_another_of_the_service(night):
+    entry = active("checkout")
+    nights = [night(entry, broken, days=days)[0] for days, broken in enumerate(({"no receipt"}, (), ()))]
+
+    first, second, third = (found.results.drills[0].severity for found in nights)
+    assert first == second != third
+
+
+def test_a_turn_that_does_not_come_needs_a_person(night):
+    night(active(*MANY), per_night=2)
+    found = told(night(active(*MANY), per_night=2, days=40)[0])
+
+    overdue = [reason for verdict, reason in found.values() if verdict is Verdict.INCONCLUSIVE]
+    assert len(overdue) == 2
+    assert all("raise drill.per_night or per_receiver" in reason for reason in overdue)
+
+
+def test_where_a_receiver_gets_no_more_drills_the_others_have_their_turn_another_night(night):
+    first = night(active(*MANY), per_receiver=3)[0]
+    second = night(active(*MANY), per_receiver=3, days=1)[0]
+
+    drilled = [{drill.service for drill in found.results.drills} for found in (first, second)]
+    assert [len(services) for services in drilled] == [3, 3]
+    assert drilled[0] | drilled[1] == set(MANY)
+    assert first.results.not_drilled == ()
+    assert Verdict.INCONCLUSIVE not in {one.verdict for one in first.objectives.values()}
+
+
+def test_what_cannot_be_drilled_takes_no_turn_from_others(night):
+    routes = [route(name) for name in MANY]
+    routes[0] = routes[0]._replace(obstacle="it tells nobody")
+    found, _ = night(active(*MANY), routes=routes, per_night=3)
+
+    assert found.objectives[MANY[0]].verdict is Verdict.NO_GO
+    assert [found.objectives[name].verdict for name in MANY[1:]] == [Verdict.GO] * 3
 
 
 def test_people_read_that_nobody_has_to_answer(night, monkeypatch):

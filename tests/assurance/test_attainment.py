@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from release_watch.assurance.attainment import attainment, attainment_query
+from release_watch.assurance.attainment import attainment, attainment_over, attainment_query, moments_of
 from release_watch.catalog.models import Service, Signals, Tier
 from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.errors import BackendError
 from release_watch.telemetry.metrics import Sample
 from release_watch.telemetry.promql import parsed
-from tests.assurance.fakes import QUESTION
+from tests.assurance.fakes import QUESTION, FakeMetrics, GoodEvents
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 SERVICE = Service(name="checkout", tier=Tier.CRITICAL, owner="x", signals=Signals())
@@ -100,3 +100,64 @@ def test_without_an_answer_the_reason_is_said(of: Slo, answers: Answers, words: 
     (found,) = attainment([of], [SERVICE], answers, AT)  # type: ignore[arg-type]
     assert found.good_ratio is found.budget_left is None
     assert words in found.reason
+
+
+class OneServer(FakeMetrics):
+    """The server of all services; ``refuses`` is the part of a query that is too much for it."""
+
+    def __init__(self, refuses: str | None = None, away: bool = False) -> None:
+        super().__init__(instants={"increase": GoodEvents(0.999)})
+        self.refuses, self.away = refuses, away
+
+    def metrics(self, *_: object) -> OneServer:
+        return self
+
+    def instant(self, query: str, at: datetime | None = None) -> list[Sample]:
+        if self.away or (self.refuses and self.refuses in query):
+            self.queries.append(query)
+            raise BackendError("Prometheus", "says no", status=None if self.away else 422)
+        return super().instant(query, at)
+
+
+SLOS = [
+    slo(
+        name=f"slo-{number}",
+        bad=f'requests_total{{job="{number}",code=~"5.."}}',
+        total=f'all{{job="{number}"}}',
+    )
+    for number in range(250)
+]
+
+
+def test_slos_over_the_same_metrics_are_asked_for_together() -> None:
+    server = OneServer()
+    found = attainment(SLOS, [SERVICE], server, AT)  # type: ignore[arg-type]
+    assert len(server.queries) == 1
+    assert [one.good_ratio for one in found] == [pytest.approx(0.999)] * len(SLOS)
+
+
+def test_what_is_too_much_together_is_asked_for_by_itself() -> None:
+    server = OneServer(refuses='=~"0|1|')
+    found = attainment(SLOS, [SERVICE], server, AT)  # type: ignore[arg-type]
+    assert [one.good_ratio for one in found] == [pytest.approx(0.999)] * len(SLOS)
+    assert {one.reason for one in found} == {"measured"}
+
+
+def test_a_server_that_is_away_is_not_asked_for_every_moment() -> None:
+    server = OneServer(away=True)
+    moments = attainment_over(SLOS, [SERVICE], server, moments_of(AT))  # type: ignore[arg-type]
+    assert len(server.queries) == 2
+    assert {one.reason for moment in moments for one in moment} == {"Prometheus: says no"}
+
+
+def test_a_server_that_is_away_hides_no_other() -> None:
+    class Two(OneServer):
+        def metrics(self, of: Service) -> OneServer:  # type: ignore[override]
+            return other if of.name == "payments" else self
+
+    here, other = Two(), OneServer(away=True)
+    other.base_url = "http://other"
+    paying = slo(name="paying", service="payments")
+    services = [SERVICE, SERVICE.model_copy(update={"name": "payments"})]
+    found = attainment([*SLOS[:2], paying], services, here, AT)  # type: ignore[arg-type]
+    assert [one.reason for one in found] == ["measured", "measured", "Prometheus: says no"]

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from release_watch.assurance.quality import collecting
 from release_watch.assurance.tuning.kept import KeptTunings
 from release_watch.errors import BackendError
 from release_watch.response.tickets import Incident
@@ -146,7 +147,7 @@ class TestAggregateCoverage:
 
             backends = FakeBackends(metrics or FakeMetrics(), **servers)
             monkeypatch.setattr(script, "AirflowBackends", lambda _: backends)
-            monkeypatch.setattr(script, "tickets_of", Tracker)
+            monkeypatch.setattr(collecting, "tickets_of", Tracker)
             monkeypatch.setattr(script, "now", lambda: NOW)
             output = artifacts / "new" / "report.md"
             return script.main(["--scope", "monitoring", "--output", str(output), *more]), output

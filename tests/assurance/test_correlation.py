@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release_watch.assurance.alerts import AlertInterval, alert_intervals, history_query
-from release_watch.assurance.correlation import Correlation, correlate
+from release_watch.assurance.correlation import Correlation, correlation_of
 from release_watch.assurance.proportion import Proportion, in_words
+from release_watch.assurance.quality.history import alert_history, firing_query
+from release_watch.assurance.quality.intervals import AlertInterval
+from release_watch.assurance.quality.measures import Asked, measure
+from release_watch.catalog.policies import AlertQualityPolicy
 from release_watch.response.tickets import Incident
 from release_watch.verdict import Verdict
 from tests.assurance.fakes import NOW
@@ -30,6 +33,13 @@ def incident(opened: float, closed: float | None, service: str = "checkout", ref
     return Incident(ref, "", "orders fail", service, at(opened), None if closed is None else at(closed))
 
 
+def correlate(alerts, incidents, *, window=WINDOW, problem=None) -> Correlation:
+    """Return what follows where every incident has its ticket: an alert of none was false."""
+    every_ticket = AlertQualityPolicy(review="tracker", pages_per_shift=100)
+    asked = Asked(problem=problem)
+    return correlation_of(measure(alerts, incidents, window=window, policy=every_ticket, asked=asked))
+
+
 def history(**fired: list[int]) -> RecordedMetrics:
     labels = {"service": "checkout", "severity": "page"}
     return RecordedMetrics(
@@ -40,27 +50,27 @@ def history(**fired: list[int]) -> RecordedMetrics:
 
 class TestHistory:
     def test_an_unbroken_run_is_one_interval(self):
-        (found,) = alert_intervals(history(A=[10, 11, 12]), WINDOW, ["checkout"])
+        (found,) = alert_history(history(A=[10, 11, 12]), WINDOW, ["checkout"])
         assert found == AlertInterval("A", "checkout", "page", at(10), at(12))
 
     def test_a_gap_of_a_restart_is_joined_and_a_real_one_is_not(self):
-        found = alert_intervals(history(A=[10, 11, 15, 40]), WINDOW, ["checkout"])
+        found = alert_history(history(A=[10, 11, 15, 40]), WINDOW, ["checkout"])
         assert [(i.start, i.end) for i in found] == [(at(10), at(15)), (at(40), at(40))]
 
     def test_alerts_that_fire_at_different_times_stay_apart(self):
-        found = alert_intervals(history(A=[10, 11], B=[200, 201]), WINDOW, ["checkout"])
+        found = alert_history(history(A=[10, 11], B=[200, 201]), WINDOW, ["checkout"])
         assert [(i.alert, i.start) for i in found] == [("A", at(10)), ("B", at(200))]
 
     def test_no_alert_at_all_is_no_interval(self):
-        assert alert_intervals(RecordedMetrics(), WINDOW, ["checkout"]) == []
+        assert alert_history(RecordedMetrics(), WINDOW, ["checkout"]) == []
 
     def test_without_services_nothing_is_asked(self):
         metrics = RecordedMetrics()
-        assert alert_intervals(metrics, WINDOW, []) == []
+        assert alert_history(metrics, WINDOW, []) == []
         assert metrics.queries == []
 
     def test_drills_and_other_services_are_left_out_by_the_query(self):
-        query = history_query(["check.out", "payments"], "production")
+        query = firing_query(["check.out", "payments"], "production")
         assert 'drill=""' in query
         assert 'service=~"check\\\\.out|payments"' in query
         assert 'environment=~"|production"' in query
@@ -105,8 +115,8 @@ class TestMatching:
             ("Latency", 1, 1),
         ]
 
-    def test_incidents_outside_the_window_do_not_count(self):
-        found = correlate([], [incident(-600, -500), incident(-10, 5)], window=WINDOW)
+    def test_incidents_that_began_before_the_window_do_not_count(self):
+        found = correlate([], [incident(-600, -500), incident(-10, 5), incident(0, 5)], window=WINDOW)
         assert found.incidents == 1
 
 

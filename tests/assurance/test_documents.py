@@ -16,7 +16,6 @@ from release_watch.artifacts.models import (
     Window,
 )
 from release_watch.assurance.backlog import Origin, amended, backlog_items
-from release_watch.assurance.correlation import correlate
 from release_watch.assurance.scorecard import (
     DriftCount,
     Earlier,
@@ -32,8 +31,8 @@ from release_watch.catalog.waivers import Waiver
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.verdict import Verdict
-from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, release
-from tests.assurance.test_correlation import WINDOW, alert, incident
+from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, GoodEvents, release
+from tests.assurance.test_correlation import WINDOW, alert, correlate, incident
 from tests.gates import artifacts as a
 
 NOISE = [alert(n * 100, n * 100 + 1) for n in range(4)]
@@ -205,7 +204,7 @@ class TestScorecard:
         } | changes
         backlog = tuple(backlog_items(*given.values(), config))
         sources = Sources(**given, drift=drift, backlog=backlog)
-        metrics = FakeMetrics(instants={"increase": [({}, 0.9995)]})
+        metrics = FakeMetrics(instants={"increase": GoodEvents(0.9995)})
         services = config.catalog.select(release().services)
         slos = slo_lines(config, services, backends or FakeBackends(metrics), NOW, "production")
         return scorecard(release(), config, sources, slos, NOW)
@@ -274,10 +273,10 @@ class TestScorecard:
     def test_the_trend_is_measured_in_the_past(self):
         class Falling(FakeMetrics):
             def instant(self, query, at=None):
-                days = (NOW - at).days
-                return [sample._replace(value=0.999 + 0.0001 * days) for sample in super().instant(query, at)]
+                self.instants["increase"] = GoodEvents(0.999 + 0.0001 * (NOW - at).days)
+                return super().instant(query, at)
 
-        text = self.card(FakeBackends(Falling(instants={"increase": [({}, 0.9995)]})))
+        text = self.card(FakeBackends(Falling()))
         assert "points in 7 d" in text
         assert "| -" in text
 

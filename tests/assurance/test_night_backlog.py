@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from release_watch.assurance.backlog.of_the_night import night_items, night_scope
-from release_watch.assurance.correlation import correlate
 from release_watch.assurance.nightly import NightReport, ReleaseNight
 from release_watch.assurance.schedule import CHECKS
 from release_watch.verdict import Decision, Objective, Verdict
 from tests.assurance.fakes import CONFIG, NOW
-from tests.assurance.test_correlation import WINDOW
+from tests.assurance.test_correlation import WINDOW, correlate
 from tests.gates import artifacts as a
 
 GAP = a.audit(a.service_audit("checkout", logs=a.signal_audit(a.check("live", "FAIL"))))
@@ -71,3 +70,9 @@ def test_what_was_looked_at_is_within_the_scope_for_its_services_only() -> None:
     assert scope.holds("coverage", "checkout")
     assert scope.holds("tuning", "checkout")
     assert not scope.holds("coverage", "payments")
+
+
+def test_of_alert_paths_only_those_that_were_drilled_tonight_are_within_the_scope() -> None:
+    scope = night_scope(report(("checkout", "payments")), None, a.results(a.drill()), None)
+    assert scope.holds("drill", "checkout")
+    assert not scope.holds("drill", "payments")

@@ -10,13 +10,15 @@ from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.dashboards_there import dashboards_there
 from release_watch.assurance.drift import Drift, Expected, of_the_night
 from release_watch.assurance.nightly import NightReport, night
+from release_watch.assurance.quality import collecting
 from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
+from release_watch.assurance.scorecard import slo_lines
 from release_watch.errors import BackendError, NotConfiguredError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.transport import Answer
 from release_watch.verdict import Objective, Verdict
-from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, FakeServer, release
+from tests.assurance.fakes import CONFIG, NOW, FakeBackends, FakeMetrics, FakeServer, GoodEvents, release
 from tests.gates import artifacts as a
 
 BOARD = ActiveDashboard(uid="red", title="RED")
@@ -30,7 +32,7 @@ def targets(value: float) -> list[tuple[dict[str, str], float]]:
 HEALTHY = {
     "up{": targets(1.0),
     "Watchdog": [({}, 1.0)],
-    "increase": [({}, 0.9999)],
+    "increase": GoodEvents(0.9999),
 }
 
 
@@ -61,7 +63,7 @@ def drift(what: str) -> Drift:
 def world(monkeypatch):
     """A night in which all is well; tests spoil one answer."""
     found: dict[str, Any] = {"problems": [], "expected": [], "logs": a.check(), "incidents": []}
-    found["versions"] = frozenset({"1.1.0"})
+    found["versions"], found["audits"] = frozenset({"1.1.0"}), []
 
     def drifts(expected: Expected, _: object) -> tuple[Drift, ...]:
         found["expected"].append(expected)
@@ -77,6 +79,7 @@ def world(monkeypatch):
             return found["incidents"]
 
     def audit(_: object, services: Any, *__: object, **___: object) -> object:
+        found["audits"].append(len(services))
         logs = a.signal_audit(found["logs"])
         return a.audit(*(a.service_audit(s.name, s.tier.value, logs=logs) for s in services))
 
@@ -84,7 +87,7 @@ def world(monkeypatch):
         return dict.fromkeys(signals, found["versions"])
 
     monkeypatch.setattr(of_the_night, "drift_of", drifts)
-    monkeypatch.setattr(reading, "tickets_of", Tracker)
+    monkeypatch.setattr(collecting, "tickets_of", Tracker)
     monkeypatch.setattr(reading, "audit", audit)
     monkeypatch.setattr(
         reading, "versions_seen", lambda signals, _: dict.fromkeys(signals, found["versions"])
@@ -201,7 +204,7 @@ def test_what_is_only_advice_is_told_and_fails_no_night(world, what):
     if what == "tickets":
         del world["servers"]["tickets"]
     else:
-        world["metrics"].instants["increase"] = [({}, 0.5)]
+        world["metrics"].instants["increase"] = GoodEvents(0.5)
     report = run(world)
     assert not report.needs_person
     verdicts = {o.verdict for o in report.releases[0].decision.objectives}
@@ -287,6 +290,19 @@ def test_a_server_is_asked_no_more_often_for_many_releases_than_for_one(world):
     assert calls[0] == calls[1]
 
 
+def test_the_budgets_of_the_scorecards_are_those_that_the_checks_asked_for(world):
+    reading = NightReading((entry(),), FakeBackends(world["metrics"], **world["servers"]), CONFIG, NOW)
+    of_checks = reading.budgets(("checkout",))
+    asked = len(world["metrics"].queries)
+    lines = slo_lines(
+        CONFIG, reading.services, FakeBackends(), NOW, "production", measured=reading.budget_trend()
+    )
+    assert len(world["metrics"].queries) == asked
+    left = {line.slo: line.budget_left for line in lines}
+    assert all(left[one.slo] == one.budget_left for one in of_checks)
+    assert all(len(line.trend) == 4 for line in lines)
+
+
 def test_a_server_that_is_away_is_asked_once_and_told_for_every_release(world):
     world["servers"]["grafana"].answers = {"/api/search": BackendError("Grafana", "is away")}
     report = run(world, *many(5))
@@ -301,6 +317,16 @@ def test_a_young_release_is_audited_by_itself_as_its_version_is_part_of_that(wor
     settled, fresh = run(world, entry(services=("payments",)), young).releases
     assert any("version of payments" in o.name for o in settled.decision.failures)
     assert not any("version of" in o.name for o in fresh.decision.failures)
+
+
+def test_many_young_releases_take_no_more_audits_than_some(world):
+    hours = [number / 200 for number in range(1, 201)]
+    young = [entry(f"rel-{hour}", release=release(f"rel-{hour}", days_ago=hour / 24)) for hour in hours]
+    report = run(world, entry(), *young)
+    quarters = 5
+    assert len(world["audits"]) == reading.MOST_ALONE + quarters + 1
+    assert sum(world["audits"]) == 2 * (len(young) + 1)
+    assert {night.decision.verdict for night in report.releases} == {Verdict.GO}
 
 
 @pytest.mark.parametrize("pages", [0, 1, 2])

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from release_watch.assurance.correlation import correlate
 from release_watch.assurance.tuning import choosing
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from tests.assurance.fakes import FakeMetrics
-from tests.assurance.test_correlation import WINDOW, alert, incident
+from tests.assurance.test_correlation import WINDOW, alert, correlate, incident
 
 NOISE = [alert(n * 100, n * 100 + 1) for n in range(4)]
 

@@ -11,19 +11,31 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
+from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.proportion import Proportion
-from release_watch.assurance.quality import command
+from release_watch.assurance.quality import collecting, command
+from release_watch.assurance.quality.incidents_csv import read_incidents
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.quality.models import AlertMeasures, AlertReport, Spread, Tally, Times
 from release_watch.assurance.quality.review import Judged, judge_firings
+from release_watch.assurance.reading import NightReading
+from release_watch.assurance.registry import ActiveRelease
+from release_watch.catalog.config import load_config
+from release_watch.errors import NotConfiguredError
+from release_watch.orchestration.steps import assuring
+from release_watch.response.incidents import Incident
 from release_watch.response.roundup import Roundup
+from release_watch.telemetry.metrics import Prometheus
 from sandbox.backfill import backfill
 from sandbox.stack import Stack
+from tests.assurance.fakes import release
+from tests.assurance.test_command_lines import load
 from tests.integration.direct import DirectTransport
 
 EVALUATION = 30
@@ -211,23 +223,100 @@ def nowhere(environment: str) -> command.Connected:
     raise AssertionError(f"the connections of {environment} are not needed")
 
 
+class Month(NamedTuple):
+    """The Prometheus that holds the month, the file of its incidents, and its end."""
+
+    url: str
+    incidents: Path
+    end: datetime
+
+    @property
+    def window(self) -> tuple[datetime, datetime]:
+        return self.end - MONTH, self.end
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> AlertReport:
-    """What the command says of the month."""
+def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
     folder = tmp_path_factory.mktemp("quality")
     begin = float((int(time.time()) // DAY - 31) * DAY)
     fired, rows = history()
     write_rows(folder / "incidents.csv", rows, begin)
     stack = Stack(folder, ["prometheus"])
     backfill(stack.layout, by_metric(samples(fired, begin)))
+    with stack:
+        end = datetime.fromtimestamp(begin, UTC) + MONTH
+        yield Month(stack.endpoints["prometheus"], folder / "incidents.csv", end)
+
+
+@pytest.fixture(scope="module")
+def report(month: Month) -> AlertReport:
+    """What the command says of the month."""
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
-    end = datetime.fromtimestamp(begin, UTC) + MONTH
-    with stack, redirect_stdout(StringIO()) as printed:
-        url = stack.endpoints["prometheus"]
-        asked = ["--prometheus", url, "--incidents", str(folder / "incidents.csv")]
-        assert command.run(parser.parse_args([*asked, "--until", end.isoformat(), "--json"]), nowhere)
+    asked = ["--prometheus", month.url, "--incidents", str(month.incidents)]
+    with redirect_stdout(StringIO()) as printed:
+        assert command.run(parser.parse_args([*asked, "--until", month.end.isoformat(), "--json"]), nowhere)
     return AlertReport.model_validate_json(printed.getvalue())
+
+
+class ToldByTracker:
+    """The month's Prometheus, and a tracker that tells what is in the file."""
+
+    def __init__(self, month: Month) -> None:
+        self._month = month
+
+    def metrics(self, service: object = None) -> Prometheus:  # noqa: ARG002 - one server for all services
+        return Prometheus(self._month.url)
+
+    def tickets(self) -> DirectTransport:
+        return DirectTransport("http://127.0.0.1:9")
+
+    def alertmanager(self) -> DirectTransport:
+        raise NotConfiguredError("alertmanager_default", "silences")
+
+    def incidents(self, *_: object) -> list[Incident]:
+        return read_incidents(self._month.incidents)
+
+
+def numbers(report: AlertReport) -> str:
+    """Return all of a report but where it came from."""
+    return report.model_dump_json(exclude={"queries", "incident_source"}, indent=1)
+
+
+def test_command_run_script_and_night_tell_the_same(
+    month: Month, report: AlertReport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: Any = ToldByTracker(month)
+    monkeypatch.setenv("RELEASE_WATCH_ARTIFACT_ROOT", str(tmp_path))
+    monkeypatch.setattr(collecting, "tickets_of", lambda *_: told)
+    config = load_config()
+    names = [service.name for service in config.catalog.services]
+    shop = release("shop-1", *names, days_ago=60)
+
+    script = load("aggregate_coverage")
+    monkeypatch.setattr(script, "AirflowBackends", lambda _: told)
+    monkeypatch.setattr(script, "now", lambda: month.end)
+    options = ["--scope", "monitoring", "--since", "P30D", "--json", "--output", str(tmp_path / "report.md")]
+    with redirect_stdout(StringIO()) as printed:
+        assert script.main(options) == 0
+    by_script = Correlation.model_validate_json(printed.getvalue())
+
+    monkeypatch.setattr(assuring, "now", lambda: month.end)
+    monkeypatch.setattr(assuring, "HISTORY", MONTH)
+    run: Any = SimpleNamespace(backends=told, config=config, release=shop)
+    by_run, _ = assuring.correlated(run)
+
+    entry = ActiveRelease(
+        release=shop, services=shop.services, registered_at=month.end, artifacts_uri="file:///artifacts"
+    )
+    by_night = NightReading([entry], told, config, month.end, month.window[0]).correlation(names)
+
+    for found in (by_script, by_run, by_night):
+        assert numbers(found.report) == numbers(report)
+        assert (found.precision, found.recall) == (Proportion.of(14, 18), Proportion.of(14, 16))
+    page = (tmp_path / "report.md").read_text()
+    for words in ("| pages | 19 |", "78% (14 of 18;", "| duplicates | 1 |", "acknowledgement | 85 s"):
+        assert words in page
 
 
 def test_a_ticket_of_the_tracker_that_is_marked_is_a_review(tmp_path: Path) -> None:

@@ -15,10 +15,9 @@ import pytest
 from release_watch.artifacts.models import Approval
 from release_watch.artifacts.store import ArtifactStore
 from release_watch.assurance import __main__ as assurance
-from release_watch.assurance.correlation import correlate
 from release_watch.assurance.drift.command import Connected
 from release_watch.assurance.registry import ActiveReleases
-from release_watch.assurance.tuning import tuning_markdown
+from release_watch.assurance.tuning import command, tuning_markdown
 from release_watch.assurance.tuning.applying import NotApprovedError, apply_proposal
 from release_watch.assurance.tuning.back_test import BackTest, History, back_test, replayed
 from release_watch.assurance.tuning.measuring import Outcome, measure
@@ -33,6 +32,8 @@ from release_watch.telemetry import prometheus_api
 from sandbox.backfill import backfill
 from sandbox.stack import Stack
 from tests.assurance.fakes import release
+from tests.assurance.test_correlation import correlate
+from tests.assurance.tuning.test_command import every_incident_has_its_ticket
 from tests.integration.direct import DirectBackends
 
 MINUTE = 60
@@ -203,6 +204,7 @@ def test_the_command_proposes_the_same_from_the_same_past(
         release("rel-1", "checkout"), artifacts_uri="file:///a", rules=rules, at=end
     )
     monkeypatch.setattr(assurance, "connected", lambda _: Connected(world.backends, tmp_path))
+    monkeypatch.setattr(command, "load_config", every_incident_has_its_ticket)
     span = ["--since", format_duration(end - start), "--until", end.isoformat()]
     told = ["--incidents", str(tmp_path / "incidents.csv"), "--store", "--json"]
     assert assurance.main(["tune", "--environment", "production", *span, *told]) == 0

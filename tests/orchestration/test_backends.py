@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import contextlib
 import json
+from collections import Counter
 
 import pytest
 
 from release_watch.catalog.models import LogsSignal, MetricsSignal, Service, Signals, Tier, TracesSignal
 from release_watch.errors import NotConfiguredError, ReleaseWatchError
+from release_watch.orchestration.hooks import backends
 from release_watch.orchestration.hooks.backends import AirflowBackends
+from release_watch.orchestration.hooks.transport import find_connection
 from tests.orchestration.server import Server
 
 HTTP_BACKENDS = {
@@ -90,6 +94,24 @@ def test_a_service_whose_own_connection_is_missing_is_not_asked_elsewhere(config
 
     with pytest.raises(NotConfiguredError, match="AIRFLOW_CONN_PROMETHEUS_TEAM"):
         AirflowBackends("production").metrics(named)
+
+
+def test_a_connection_that_is_missing_is_looked_up_once(configured, monkeypatch):
+    configured("prometheus_default")
+    looked_up = []
+    monkeypatch.setattr(
+        backends, "find_connection", lambda name, why: (looked_up.append(name), find_connection(name, why))[1]
+    )
+    found = AirflowBackends("staging")
+    named = [service(metrics=MetricsSignal(selector='job="a"', connection="prometheus_team"))] * 3
+
+    for one in (*named, None, None):
+        with contextlib.suppress(NotConfiguredError):
+            found.metrics(one)
+    with pytest.raises(NotConfiguredError, match="needed for metrics"):
+        found.metrics(named[0])
+
+    assert Counter(looked_up) == {"prometheus_team": 1, "prometheus_staging": 1, "prometheus_default": 1}
 
 
 def test_the_rules_directory_stands_in_the_extra(monkeypatch, server: Server, tmp_path):

@@ -41,7 +41,7 @@ def reported(*days_ago: int) -> None:
 )
 def test_one_report_answers_for_all_nights_since_the_last(earlier: tuple[int, ...], days: int) -> None:
     reported(*earlier)
-    assert night.covers_since(store(), TONIGHT) == TONIGHT - timedelta(days=days)
+    assert night.covers_since(night.last_report(store()), TONIGHT) == TONIGHT - timedelta(days=days)
 
 
 def test_a_report_of_the_same_night_is_not_an_earlier_one() -> None:

@@ -147,7 +147,30 @@ def test_incidents_are_the_tickets_of_others_that_name_a_service(
     assert [one.title for one in found] == [title for title in titles if "archive" not in title]
     assert [one.closed_at is None for one in found] == [True, False, True, True]
     assert found[0].opened_at.tzinfo is not None
+    done = found[1]
+    assert done.acknowledged_at == done.closed_at is not None
+    assert [one.acknowledged_at is None for one in found] == [True, False, True, True]
     assert tickets.incidents(datetime.now(UTC) + timedelta(days=1), ["orders"]) == []
+
+
+def test_a_ticket_is_acknowledged_when_its_status_changes_first(
+    tickets: Tickets, server: type[Handler]
+) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    for title in ("orders fails", "orders moves to and fro"):
+        fields = {"project": {"key": "OPS"}, "issuetype": {"name": "Task"}, "summary": title}
+        server.project.create({"fields": fields})
+    for number in range(41):
+        server.project.move("OPS-2", {"transition": {"id": "21" if number % 2 == 0 else "11"}})
+    server.project.move("OPS-1", {"transition": {"id": "21"}})
+    server.project.move("OPS-1", {"transition": {"id": "31"}})
+
+    found, restless = tickets.incidents(since, ["orders"])
+
+    moved = [one["created"] for one in server.project.issues[0]["histories"]]
+    assert found.acknowledged_at == datetime.fromisoformat(moved[-1])
+    assert found.closed_at == datetime.fromisoformat(moved[0])
+    assert restless.acknowledged_at is None  # Jira leaves the oldest of 41 changes out
 
 
 def test_a_refusal_is_told_in_jiras_words_and_without_the_token(server: type[Handler]) -> None:

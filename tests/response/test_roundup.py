@@ -31,9 +31,9 @@ class InProcess:
 
     base_url = URL
 
-    def __init__(self, application: Any, password: str = PASSWORD) -> None:
+    def __init__(self, application: Any, password: str = PASSWORD, username: str = "release-watch") -> None:
         self._application = application
-        self._login = base64.b64encode(f"release-watch:{password}".encode()).decode()
+        self._login = base64.b64encode(f"{username}:{password}".encode()).decode()
         self.lose_answer_of = ""
         self.requests: list[tuple[str, str]] = []
 
@@ -219,6 +219,28 @@ def test_incidents_are_the_tickets_that_name_a_service(tickets: Tickets, transpo
     ]
     assert [one.closed_at is None for one in found] == [True, False]
     assert tickets.incidents(datetime.now(UTC) + timedelta(days=1), ["catalogue"]) == []
+
+
+def test_a_ticket_is_acknowledged_by_the_first_message_of_somebody_else(
+    tickets: Tickets, transport: InProcess, application: Any
+) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    alone, noted, answered = (report(transport, f"ledger fails {word}") for word in ("a", "b", "c"))
+    tickets.update(noted, "I opened this, and still see it")
+    tickets.update(answered, "I opened this, too")
+    person = Roundup(InProcess(application, "admin", username="admin"))
+    person.update(answered, "I am on it")
+    person.update(answered, "mended")
+
+    before = len(transport.requests)
+    found = {one.id: one for one in tickets.incidents(since, ["ledger"])}
+
+    assert len(transport.requests) - before == 2
+    assert found[alone.id].acknowledged_at is None
+    assert found[noted.id].acknowledged_at is None
+    taken = found[answered.id].acknowledged_at
+    assert taken is not None
+    assert found[answered.id].opened_at <= taken <= datetime.now(UTC)
 
 
 def test_tickets_of_release_watch_itself_are_no_incidents(tickets: Tickets, transport: InProcess) -> None:

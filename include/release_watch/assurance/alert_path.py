@@ -1,4 +1,8 @@
-"""The nightly drill: of every service one alert path, in turn, from Alertmanager to its receivers.
+"""The nightly drill: one alert path of a service, in turn, from Alertmanager to its receivers.
+
+A night makes at most ``drill.per_night`` drills. The services come in turn too: those first whose last
+nightly drill failed (half of a night at most), then those that wait longest. N services take N / per_night
+nights, and at most twice as many while drills fail.
 
 It is the direct kind and asks nobody to answer, so that nobody is woken where the receiver is this package's
 own; other receivers tell people of it, and quiet hours hold it back. It proves that the path of a real alert
@@ -7,17 +11,17 @@ is still open; that a person answers in time is proven by the drill after each d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from release_watch.artifacts.models import AlertTestResults, DrillResult
 from release_watch.clock import in_words, rfc3339
-from release_watch.drills.cadence import tonight
+from release_watch.drills.cadence import NEVER, tonight
 from release_watch.drills.direct import fire_direct
 from release_watch.drills.drill import conclude
 from release_watch.drills.manners import active_drills, held_back, holding, past_times
-from release_watch.drills.plan import drill_routes
+from release_watch.drills.plan import drill_routes, live_routing
 from release_watch.slo.rulefile import from_yaml
 from release_watch.verdict import Objective, Verdict
 
@@ -25,14 +29,17 @@ if TYPE_CHECKING:
     from release_watch.assurance.registry import ActiveRelease
     from release_watch.catalog.config import Config
     from release_watch.drills.drill import Clock, Pause
-    from release_watch.drills.history import DrillHistory
+    from release_watch.drills.history import DrillHistory, PastDrill
     from release_watch.drills.plan import DrillRoute
     from release_watch.drills.receipts import Records
     from release_watch.release import Release
     from release_watch.telemetry.backends import Backends
 
 LONGEST_WITHOUT = timedelta(days=7)
-"""A service whose drills were held back for longer than this needs a person to make room for one."""
+"""A service whose drills were held back for longer than this, or than its turn takes with one night to spare,
+needs a person to make room for one."""
+MOST_READ = 10_000
+"""So many past drills tell what was proven since then."""
 
 
 class DrillRecords(NamedTuple):
@@ -59,7 +66,10 @@ def drill_in_turn(
     clock: Clock | None = None,
     pause: Pause | None = None,
 ) -> Drilled | None:
-    """Drill one alert path of every service of ``active``, all of one environment; None without a service.
+    """Drill one alert path of the services of ``active`` whose turn it is; None without a service.
+
+    All of them are of one environment. A service whose turn is later has an objective too: what its last
+    drill proved.
 
     Raises:
         NotConfiguredError: without a connection to Alertmanager.
@@ -74,12 +84,14 @@ def drill_in_turn(
     routes = list(_routes(active, release, backends, config))
     receivers = {name for route in routes for name in route.expected}
     times, under_way = past_times(records.history, receivers, policy, at), active_drills(backends, at)
-    chosen = tonight(
-        routes,
-        records.history,
-        kind="direct",
-        held_back=lambda route: held_back(route.expected, at, policy, times, under_way),
-    )
+
+    def held(route: DrillRoute) -> str | None:
+        return held_back(route.expected, at, policy, times, under_way)
+
+    turns = _turns(active, services, records.history, policy.per_night, at)
+    waiting = tonight(routes, records.history, kind="direct", held_back=held)
+    waiting = _in_order(waiting, routes, turns, policy.per_night)
+    chosen = _chosen(waiting, held, holding(at, policy, times, under_way), policy.per_night)
     fired = fire_direct(
         chosen,
         release,
@@ -100,8 +112,100 @@ def drill_in_turn(
         **timed,  # type: ignore[arg-type]
     )
     records.history.add(results)
-    registered = {name: entry.registered_at for entry in active for name in entry.services}
-    return Drilled(results, dict(_objectives(fired, results, registered, records.history, at)))
+    objectives = dict(_objectives(fired, results, turns, at))
+    later = (route.service for route in waiting if route.service not in objectives)
+    return Drilled(results, objectives | {service: _not_tonight(service, turns, at) for service in later})
+
+
+_Hold = Callable[["DrillRoute"], str | None]
+
+
+class _Turns(NamedTuple):
+    """What the services' turns were: their last drills of late, and when they were registered.
+
+    ``failed`` are those whose last nightly drill did not succeed, ``nights`` how many nights it takes until
+    each service had its turn, ``longest`` how long one may go without.
+    """
+
+    last: Mapping[str, PastDrill]
+    nightly: Mapping[str, PastDrill]
+    registered: Mapping[str, datetime]
+    history: DrillHistory
+    nights: int
+    longest: timedelta
+    failed: frozenset[str]
+
+    def before(self, service: str) -> str:
+        """Return the id of a service's last nightly drill; ids are in the order of time."""
+        drill = self.nightly.get(service)
+        return drill.drill_id if drill else NEVER
+
+    def since(self, service: str) -> datetime:
+        """Return when a service was drilled last, or registered where it was not."""
+        last = self.last.get(service)
+        past = [last] if last else self.history.recent(service=service, limit=1)
+        return max([self.registered[service], *(drill.at for drill in past)])
+
+
+def _turns(
+    active: Sequence[ActiveRelease],
+    services: Sequence[str],
+    history: DrillHistory,
+    per_night: int,
+    at: datetime,
+) -> _Turns:
+    nights = -(-len(set(services)) // per_night)
+    longest = max(LONGEST_WITHOUT, (nights + 1) * timedelta(days=1))
+    oldest_first = history.recent(limit=MOST_READ, since=at - longest)[::-1]
+    nightly = {drill.service: drill for drill in oldest_first if drill.kind == "direct"}
+    return _Turns(
+        {drill.service: drill for drill in oldest_first},
+        nightly,
+        {name: entry.registered_at for entry in active for name in entry.services},
+        history,
+        nights,
+        longest,
+        frozenset(service for service, drill in nightly.items() if not drill.verdict.proceeds),
+    )
+
+
+def _in_order(
+    waiting: Sequence[DrillRoute], routes: Sequence[DrillRoute], turns: _Turns, most: int
+) -> list[DrillRoute]:
+    """Return the routes in the order of their turns: what failed first, but for half of the night at most."""
+    again = _again(routes, turns)
+    in_turn = sorted(waiting, key=lambda route: turns.before(route.service))
+    failed = [again.get(route.service, route) for route in in_turn if route.service in turns.failed]
+    others = [route for route in in_turn if route.service not in turns.failed]
+    half = -(-most // 2)
+    return [*failed[:half], *others, *failed[half:]]
+
+
+def _again(routes: Sequence[DrillRoute], turns: _Turns) -> dict[str, DrillRoute]:
+    """Return the path on which the last nightly drill of a service failed, where it is still there."""
+    failed = {service: turns.nightly[service] for service in turns.failed}
+    return {
+        route.service: route
+        for route in routes
+        if (drill := failed.get(route.service)) is not None
+        and (route.severity, route.way.route) == (drill.severity, drill.route)
+    }
+
+
+def _chosen(waiting: Sequence[DrillRoute], held: _Hold, full: _Hold, most: int) -> list[DrillRoute]:
+    """Return the routes of tonight: at most so many to be drilled, and those that say why they cannot be.
+
+    ``held`` says what holds a route back whatever else is drilled tonight, ``full`` that those before it
+    reached the limit of a receiver, so that its turn is another night.
+    """
+    chosen, drills = [], 0
+    for route in waiting:
+        if route.obstacle is not None or held(route) is not None:
+            chosen.append(route)
+        elif drills < most and full(route) is None:
+            chosen.append(route)
+            drills += 1
+    return chosen
 
 
 def _night(release: Release, services: Sequence[str], at: datetime) -> Release:
@@ -114,37 +218,55 @@ def _night(release: Release, services: Sequence[str], at: datetime) -> Release:
 def _routes(
     active: Sequence[ActiveRelease], release: Release, backends: Backends, config: Config
 ) -> Iterator[DrillRoute]:
+    live = live_routing(backends)
+    known = {service.name: service for service in config.catalog.services}
     for entry in active:
         rules = [group for text in entry.rules.values() for group in from_yaml(text)]
-        services = config.catalog.select(entry.services)
-        yield from drill_routes(
-            release.model_copy(update={"services": entry.services}), services, rules, backends
-        )
+        if unknown := [name for name in entry.services if name not in known]:
+            config.catalog.select(unknown)
+        services = [known[name] for name in entry.services]
+        own = release.model_copy(update={"services": entry.services})
+        yield from drill_routes(own, services, rules, backends, live)
 
 
 def _objectives(
-    fired: Sequence[DrillResult],
-    results: AlertTestResults,
-    registered: Mapping[str, datetime],
-    history: DrillHistory,
-    at: datetime,
+    fired: Sequence[DrillResult], results: AlertTestResults, turns: _Turns, at: datetime
 ) -> Iterator[tuple[str, Objective]]:
     judged = {drill.drill_id: drill for drill in results.drills}
     for planned in fired:
         drill = judged.get(planned.drill_id, planned)
-        name = f"alert path of {drill.service}"
         if drill.hops.fired.at is not None or drill.verdict is Verdict.NO_GO:
             reason = drill.diagnosis or f"{drill.severity} reached {drill.receiver} {_after(drill)}"
-            yield drill.service, Objective(name=name, verdict=drill.verdict, reason=reason)
+            yield drill.service, _objective(drill.service, drill.verdict, reason)
             continue
-        last = max((past.at for past in history.recent(service=drill.service, limit=1)), default=None)
-        since = max(moment for moment in (last, registered[drill.service]) if moment is not None)
-        overdue = at - since > LONGEST_WITHOUT
+        since = turns.since(drill.service)
+        overdue = at - since > turns.longest
         reason = f"not drilled: {drill.diagnosis or 'no reason is known'}"
         if overdue:
             reason += f" It was last proven at {rfc3339(since)}, {in_words(at - since)} ago."
         verdict = Verdict.INCONCLUSIVE if overdue else Verdict.WARN
-        yield drill.service, Objective(name=name, verdict=verdict, reason=reason)
+        yield drill.service, _objective(drill.service, verdict, reason)
+
+
+def _not_tonight(service: str, turns: _Turns, at: datetime) -> Objective:
+    """Return what is known of a service whose turn comes another night."""
+    since, last = turns.since(service), turns.last.get(service)
+    turn = f"its turn comes within {turns.nights} nights"
+    if service in turns.failed:
+        drill = turns.nightly[service]
+        reason = f"the drill of {rfc3339(drill.at)} ({drill.drill_id}) did not succeed; {turn}"
+        return _objective(service, drill.verdict, reason)
+    if at - since > turns.longest:
+        reason = f"not drilled for {in_words(at - since)}, since {rfc3339(since)}"
+        reason += "; raise drill.per_night or per_receiver"
+        return _objective(service, Verdict.INCONCLUSIVE, reason)
+    if last is None:
+        return _objective(service, Verdict.WARN, f"never drilled since {rfc3339(since)}; {turn}")
+    return _objective(service, Verdict.GO, f"drilled at {rfc3339(last.at)} ({last.drill_id}); {turn}")
+
+
+def _objective(service: str, verdict: Verdict, reason: str) -> Objective:
+    return Objective(name=f"alert path of {service}", verdict=verdict, reason=reason)
 
 
 def _after(drill: DrillResult) -> str:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from release_watch.assurance.event_counts import ratios
 from release_watch.catalog.models import Service
 from release_watch.catalog.slos import WINDOW, Slo
 from release_watch.coverage.bulk import Bulk
-from release_watch.errors import ReleaseWatchError
+from release_watch.errors import BackendError, ReleaseWatchError
 from release_watch.identifiers import promql_string
 from release_watch.telemetry.backends import Backends
 from release_watch.telemetry.metrics import Metrics, Sample
+
+log = logging.getLogger(__name__)
 
 
 class Attainment(BaseModel):
@@ -36,6 +41,15 @@ class Attainment(BaseModel):
     reason: str
 
 
+TREND = (timedelta(days=7), timedelta(days=3), timedelta(days=1))
+"""How long ago error budgets are looked at, beside now."""
+
+
+def moments_of(at: datetime) -> list[datetime]:
+    """Return when error budgets are looked at for a scorecard: some days before ``at``, and ``at`` last."""
+    return [*(at - ago for ago in TREND), at]
+
+
 def attainment(
     slos: Sequence[Slo],
     services: Sequence[Service],
@@ -47,13 +61,40 @@ def attainment(
 
     ``environment`` tells the recorded slices of several environments on one server apart.
     """
+    return attainment_over(slos, services, backends, [at], environment)[-1]
+
+
+def attainment_over(
+    slos: Sequence[Slo],
+    services: Sequence[Service],
+    backends: Backends,
+    moments: Sequence[datetime],
+    environment: str | None = None,
+) -> tuple[tuple[Attainment, ...], ...]:
+    """Return what :func:`attainment` does at each of ``moments``, in their order.
+
+    The last is asked for first: a server that does not answer for it at all is not asked for the others.
+    """
     by_name = {service.name: service for service in services}
     wanted = [slo for slo in slos if slo.service in by_name]
-    asked = [(by_name[slo.service], attainment_query(slo, environment)) for slo in wanted]
-    answers = _answers(asked, backends, at)
-    return tuple(
-        _attained(slo, query, answer) for slo, (_, query), answer in zip(wanted, asked, answers, strict=True)
-    )
+    asked = [_Asked(slo, by_name[slo.service], attainment_query(slo, environment)) for slo in wanted]
+    away: dict[str, str] = {}
+    found = [
+        tuple(
+            _attained(one.slo, one.query, answer)
+            for one, answer in zip(asked, _answers(asked, backends, moment, away), strict=True)
+        )
+        for moment in reversed(moments)
+    ]
+    return tuple(reversed(found))
+
+
+class _Asked(NamedTuple):
+    """An SLO, its service, and the query that is shown for it."""
+
+    slo: Slo
+    service: Service
+    query: str
 
 
 def attainment_query(slo: Slo, environment: str | None = None) -> str:
@@ -83,28 +124,51 @@ def _counted(slo: Slo, events: str, by: str) -> str:
 
 
 def _answers(
-    asked: Sequence[tuple[Service, str]], backends: Backends, at: datetime
+    asked: Sequence[_Asked], backends: Backends, at: datetime, away: dict[str, str]
 ) -> list[Sequence[Sample] | str]:
-    """Return the samples of each query, or why there are none; many queries travel in one request."""
-    answers: list[Sequence[Sample] | str] = [""] * len(asked)
-    by_server: dict[str, tuple[Metrics, list[int]]] = {}
-    for place, (service, _) in enumerate(asked):
+    """Return the samples of each query, or why there are none; servers that do not answer join ``away``."""
+    answers: dict[str, Sequence[Sample] | str] = {}
+    by_server: dict[str, tuple[Metrics, list[_Asked]]] = {}
+    for one in asked:
         try:
-            metrics = backends.metrics(service)
+            metrics = backends.metrics(one.service)
         except ReleaseWatchError as error:
-            answers[place] = str(error)
+            answers[one.slo.name] = str(error)
         else:
-            by_server.setdefault(metrics.base_url, (metrics, []))[1].append(place)
-    for metrics, places in by_server.values():
-        bulk = Bulk(metrics, at)
-        try:
-            bulk.ask(asked[place][1] for place in places)
-        except ReleaseWatchError as error:
-            answers = [str(error) if place in places else answer for place, answer in enumerate(answers)]
-            continue
-        for place in places:
-            query = asked[place][1]
-            answers[place] = bulk.refused.get(query) or bulk.answer(query)
+            by_server.setdefault(metrics.base_url, (metrics, []))[1].append(one)
+    for server, (metrics, together) in by_server.items():
+        if server not in away:
+            try:
+                answers |= _of_server(together, metrics, at)
+                continue
+            except BackendError as error:
+                if error.status is not None:
+                    answers |= dict.fromkeys((one.slo.name for one in together), str(error))
+                    continue
+                away[server] = str(error)
+        answers |= dict.fromkeys((one.slo.name for one in together), away[server])
+    return [answers[one.slo.name] for one in asked]
+
+
+def _of_server(asked: Sequence[_Asked], metrics: Metrics, at: datetime) -> dict[str, Sequence[Sample] | str]:
+    """Return the samples of each SLO by its name, or why the server refused.
+
+    SLOs over the same metrics are counted together; the others, and all of them where that is too much for
+    the server, each by its own query, of which many travel in one request.
+
+    Raises:
+        BackendError: if the server does not answer.
+    """
+    answers: dict[str, Sequence[Sample] | str] = {}
+    try:
+        answers |= ratios([one.slo for one in asked], metrics, at)
+    except BackendError as error:
+        log.warning("SLOs could not be counted together, and are asked for one by one: %s", error)
+    left = [one for one in asked if one.slo.name not in answers]
+    bulk = Bulk(metrics, at)
+    bulk.ask(one.query for one in left)
+    for one in left:
+        answers[one.slo.name] = bulk.refused.get(one.query) or bulk.answer(one.query)
     return answers
 
 

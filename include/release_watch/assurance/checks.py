@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from release_watch.artifacts.models import CoverageStatus
-from release_watch.assurance.correlation import correlate
 from release_watch.assurance.drift import Drift
 from release_watch.assurance.reading import WATCHDOG_QUERY, NightReading
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.tuning import judge_tuning
+from release_watch.assurance.tuning.applying import in_force
+from release_watch.assurance.tuning.carrying import RUN_AGAIN
+from release_watch.assurance.tuning.following import followed
+from release_watch.assurance.tuning.kept import KeptTuning
+from release_watch.assurance.tuning.standing import holds
 from release_watch.catalog.models import Service
 from release_watch.clock import rfc3339
 from release_watch.slo.rules import WATCHDOG
@@ -174,11 +178,34 @@ def _budgets(subject: Subject) -> Iterator[Objective]:
 
 
 def _incidents(subject: Subject) -> Iterator[Objective]:
-    reading, services = subject.reading, subject.entry.services
-    found = correlate(
-        reading.alerts(services), reading.incidents(services), window=(reading.since, reading.at)
+    subject.reading.incidents(subject.entry.services)  # without a tracker the check was not made
+    yield from judge_tuning(subject.reading.correlation(subject.entry.services)).objectives
+
+
+def _tunings(subject: Subject) -> Iterator[Objective]:
+    kept = subject.reading.tunings
+    yield from (
+        Objective(name="tunings", verdict=Verdict.INCONCLUSIVE, reason=problem) for problem in kept.problems
     )
-    yield from judge_tuning(found).objectives
+    ours = [one for one in kept.tunings if one.last and one.last.proposal.service in subject.entry.services]
+    for tuning in ours:
+        yield _tuning(subject, tuning)
+    if not ours:
+        reason = "no approved change of an alert is in force"
+        yield Objective(name="tunings", verdict=Verdict.GO, reason=reason)
+
+
+def _tuning(subject: Subject, tuning: KeptTuning) -> Objective:
+    proposal = in_force(tuning).proposal
+    name = f"tuning of {proposal.service} ({proposal.alert}, {proposal.proposal_id})"
+    if not holds(subject.entry, tuning):
+        reason = f"{proposal.change}: not in force, as the rule of this release is another one; {RUN_AGAIN}"
+        return Objective(name=name, verdict=Verdict.WARN, reason=reason)
+    found = followed(tuning, *subject.reading.followed(proposal.service), subject.reading.at)
+    if found.refuted:
+        reason = f"{proposal.change}: {found.words}; take it back with the DAG alert_tuning, action take_back"
+        return Objective(name=name, verdict=Verdict.NO_GO, reason=reason)
+    return Objective(name=name, verdict=Verdict.GO, reason=f"{proposal.change}: {found.words}")
 
 
 RUNNERS: dict[str, Callable[[Subject], Iterator[Objective]]] = {
@@ -188,6 +215,7 @@ RUNNERS: dict[str, Callable[[Subject], Iterator[Objective]]] = {
     "coverage": _coverage,
     "dead_mans_switch": _dead_mans_switch,
     "alert_paths": _alert_paths,
+    "tunings": _tunings,
     "budgets": _budgets,
     "incidents": _incidents,
 }

@@ -1,44 +1,14 @@
-"""Alerts against incidents: which alert told of one, which cried wolf, which incident nobody was told of."""
+"""Alerts against incidents, as the run, the night and tuning read it: all out of one alert report."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
-from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.artifacts.models import Window
-from release_watch.assurance.alerts import AlertInterval, alert_intervals
 from release_watch.assurance.proportion import Proportion
-from release_watch.assurance.quality.matching import MatchRules
-from release_watch.assurance.quality.review import Judged, Review, judge_firings
+from release_watch.assurance.quality.models import AlertMeasures, AlertReport
 from release_watch.clock import Timestamp
-from release_watch.response.tickets import Incident
 from release_watch.verdict import Verdict
-
-__all__ = [
-    "RULES",
-    "AlertInterval",
-    "AlertQuality",
-    "Correlation",
-    "Incident",
-    "alert_intervals",
-    "correlate",
-]
-
-FLAP_WITHIN = timedelta(hours=1)
-FLAPPING_FROM = 3
-FEWEST_FIRINGS = 3
-"""An alert that fired less often than this is not called noisy: too little to judge it by."""
-NOISY_BELOW = 0.5
-
-RULES = (
-    *MatchRules().in_words(),
-    "drills and what was marked as such do not count; an alert that belongs to no incident was false, and "
-    "without a ticket tracker no alert was reviewed and nothing is counted as false",
-)
 
 
 class _Part(BaseModel):
@@ -46,7 +16,7 @@ class _Part(BaseModel):
 
 
 class AlertQuality(_Part):
-    """How one alert of one service did. ``flaps``: it came back within an hour of its end."""
+    """How one alert of one service did; ``firings`` are those that were not excluded."""
 
     alert: str
     service: str
@@ -55,17 +25,8 @@ class AlertQuality(_Part):
     true_positives: int | None
     precision: Proportion | None
     flaps: int
-
-    @property
-    def noisy(self) -> bool:
-        """Whether most of its firings belonged to no incident."""
-        enough = self.precision is not None and self.firings >= FEWEST_FIRINGS
-        return enough and self.precision is not None and self.precision.share < NOISY_BELOW
-
-    @property
-    def flapping(self) -> bool:
-        """Whether it keeps coming back."""
-        return self.flaps >= FLAPPING_FROM
+    noisy: bool
+    flapping: bool
 
 
 class MissedIncident(_Part):
@@ -78,7 +39,7 @@ class MissedIncident(_Part):
 
 
 class Correlation(_Part):
-    """Alerts of a window against its incidents.
+    """What follows from an alert report for tuning, backlog and scorecard; nothing is counted anew.
 
     ``reviewed`` is False where no ticket tracker could be asked, with the reason; then nothing is known
     of precision, recall and missed incidents. ``detection_seconds`` is the median time by which the first
@@ -94,6 +55,7 @@ class Correlation(_Part):
     precision: Proportion | None
     recall: Proportion | None
     detection_seconds: float | None
+    report: AlertReport
 
     @property
     def firings(self) -> int:
@@ -103,82 +65,41 @@ class Correlation(_Part):
     @property
     def verdict(self) -> Verdict:
         """GO if alerts and incidents agree, WARN where something is to be tuned, INCONCLUSIVE unreviewed."""
-        if not self.reviewed:
-            return Verdict.INCONCLUSIVE
-        return Verdict.WARN if self.missed or any(a.noisy or a.flapping for a in self.alerts) else Verdict.GO
+        return self.report.verdict
 
 
-def correlate(
-    alerts: Sequence[AlertInterval],
-    incidents: Sequence[Incident] | None,
-    *,
-    window: tuple[datetime, datetime],
-    problem: str | None = None,
-) -> Correlation:
-    """Return how ``alerts`` and ``incidents`` of ``window`` (start, end) agree, by :data:`RULES`.
-
-    ``incidents`` None means that nobody could be asked, because of ``problem``; an empty list means that
-    there were none.
-    """
-    span = Window(start=window[0], end=window[1])
-    known = [i for i in incidents or () if _within(i, span)]
-    reviewed = incidents is not None
-    review = judge_firings(alerts, known, until=span.end, review="tracker" if reviewed else "explicit")
-    told = [bool(theirs) for theirs in review.matching.by_incident]
+def correlation_of(report: AlertReport) -> Correlation:
+    """Return what follows from ``report``."""
     return Correlation(
-        window=span,
-        reviewed=reviewed,
-        reason=problem or "every alert was held against the incidents of the ticket tracker",
-        alerts=tuple(_quality(alerts, review, reviewed=reviewed)),
-        incidents=len(review.incidents),
+        window=report.window,
+        reviewed=report.reviewed,
+        reason=report.reason,
+        alerts=tuple(_quality(one, reviewed=report.reviewed) for one in report.alerts if _counts(one)),
         missed=tuple(
-            MissedIncident(ref=i.url or i.id, service=i.service or "", title=i.title, opened_at=i.opened_at)
-            for i, seen in zip(review.incidents, told, strict=True)
-            if not seen
+            MissedIncident(ref=one.ref, service=one.service, title=one.title, opened_at=one.opened_at)
+            for one in report.missed
         ),
-        precision=_precision(review.firings) if reviewed else None,
-        recall=Proportion.of(sum(told), len(told)) if reviewed else None,
-        detection_seconds=_detection(alerts, review),
+        incidents=len(report.incidents),
+        precision=report.tally.precision if report.reviewed else None,
+        recall=report.caught.recall if report.caught else None,
+        detection_seconds=report.times.lead.median if report.times.lead else None,
+        report=report,
     )
 
 
-def _precision(judged: Sequence[Judged]) -> Proportion | None:
-    true = judged.count(Judged.TRUE)
-    return Proportion.of(true, true + judged.count(Judged.FALSE))
+def _counts(alert: AlertMeasures) -> bool:
+    return alert.tally.firings > alert.tally.excluded
 
 
-def _quality(alerts: Sequence[AlertInterval], review: Review, *, reviewed: bool) -> Iterator[AlertQuality]:
-    kinds: dict[tuple[str, str, str], list[int]] = {}
-    for position, interval in enumerate(alerts):
-        if review.firings[position] is not Judged.EXCLUDED:
-            kinds.setdefault(interval[:3], []).append(position)
-    for (alert, service, severity), positions in sorted(kinds.items()):
-        judged = [review.firings[position] for position in positions]
-        yield AlertQuality(
-            alert=alert,
-            service=service,
-            severity=severity,
-            firings=len(positions),
-            true_positives=judged.count(Judged.TRUE) if reviewed else None,
-            precision=_precision(judged) if reviewed else None,
-            flaps=_flaps([alerts[position] for position in positions]),
-        )
-
-
-def _flaps(intervals: Sequence[AlertInterval]) -> int:
-    ordered = sorted(intervals, key=lambda interval: interval.start)
-    pairs = pairwise(ordered)
-    return sum(1 for before, after in pairs if after.start - before.end <= FLAP_WITHIN)
-
-
-def _within(incident: Incident, window: Window) -> bool:
-    return incident.opened_at <= window.end and (incident.closed_at or window.end) >= window.start
-
-
-def _detection(alerts: Sequence[AlertInterval], review: Review) -> float | None:
-    leads = [
-        (incident.opened_at - min(alerts[position].start for position in theirs)).total_seconds()
-        for incident, theirs in zip(review.incidents, review.matching.by_incident, strict=True)
-        if theirs
-    ]
-    return median(leads) if leads else None
+def _quality(alert: AlertMeasures, *, reviewed: bool) -> AlertQuality:
+    return AlertQuality(
+        alert=alert.alert,
+        service=alert.service,
+        severity=alert.severity,
+        firings=alert.tally.firings - alert.tally.excluded,
+        true_positives=alert.tally.true_positives if reviewed else None,
+        precision=alert.tally.precision if reviewed else None,
+        flaps=alert.flaps,
+        noisy=alert.noisy,
+        flapping=alert.flapping,
+    )

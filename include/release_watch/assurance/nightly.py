@@ -12,7 +12,7 @@ from release_watch.assurance.checks import RUNNERS, Subject
 from release_watch.assurance.drift import Drift
 from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveRelease
-from release_watch.assurance.schedule import CHECKS
+from release_watch.assurance.schedule import CHECKS, Check
 from release_watch.clock import Timestamp
 from release_watch.errors import ReleaseWatchError
 from release_watch.verdict import Decision, Objective, Verdict
@@ -116,7 +116,7 @@ def _release(entry: ActiveRelease, reading: NightReading, drilled: Drilled | Non
             objectives = _run(check.name, subject)
             found += objectives
             checks[check.name] = tuple(objective.name for objective in objectives)
-            must_act |= not check.advisory and any(not o.verdict.proceeds for o in objectives)
+            must_act |= any(_calls_for_person(check, objective.verdict) for objective in objectives)
     return ReleaseNight(
         release_id=entry.release.release_id,
         environment=entry.release.environment,
@@ -126,6 +126,12 @@ def _release(entry: ActiveRelease, reading: NightReading, drilled: Drilled | Non
         checks=checks,
         drift=reading.drifted(entry),
     )
+
+
+def _calls_for_person(check: Check, verdict: Verdict) -> bool:
+    if check.advisory or verdict.proceeds:
+        return False
+    return not (check.can_wait and verdict is Verdict.INCONCLUSIVE)
 
 
 def _run(check: str, subject: Subject) -> list[Objective]:

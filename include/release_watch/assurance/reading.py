@@ -6,16 +6,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from release_watch.artifacts.models import InstrumentationAudit, ServiceAudit
-from release_watch.assurance.alerts import AlertInterval, alert_intervals
-from release_watch.assurance.attainment import Attainment, attainment
-from release_watch.assurance.correlation import Correlation, correlate
+from release_watch.assurance.attainment import Attainment, attainment_over, moments_of
+from release_watch.assurance.correlation import Correlation, correlation_of
 from release_watch.assurance.dashboards_there import dashboards_there
 from release_watch.assurance.drift import Drift
 from release_watch.assurance.drift.finding import unlooked
 from release_watch.assurance.drift.live import Away
 from release_watch.assurance.drift.of_the_night import DriftReading, Kept
 from release_watch.assurance.once import Once
+from release_watch.assurance.quality.collecting import (
+    KnownIncidents,
+    Past,
+    alerts_of,
+    blind_notes,
+    known_incidents,
+    known_silences,
+    report_of,
+)
+from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.registry import ActiveRelease
+from release_watch.assurance.tuning.following import followed_since
+from release_watch.assurance.tuning.kept import Readable
 from release_watch.catalog.config import Config
 from release_watch.catalog.models import MetricsSignal, Service
 from release_watch.coverage.audit import audit, verdict_over
@@ -28,20 +39,24 @@ from release_watch.coverage.questions import Question
 from release_watch.errors import BackendError, ReleaseWatchError
 from release_watch.release import Release
 from release_watch.response.incidents import Incident
-from release_watch.response.tickets import tickets_of
 from release_watch.slo.rules import WATCHDOG
 from release_watch.telemetry.backends import Backends
 from release_watch.telemetry.metrics import Metrics, Sample
 
 WATCHDOG_QUERY = f'ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}}'
 LOOK_BACK = timedelta(days=1)
+MOST_ALONE = 10
+"""So many young releases are audited by themselves, the newest; the others by their age."""
+OF_ONE_AGE = timedelta(minutes=15)
 
 
 class NightReading:
     """Everything that the checks of one environment look at; read when it is first asked for.
 
     The services of releases that were deployed long enough ago are audited together, a younger release by
-    itself. ``since`` is how far back alerts are held against incidents.
+    itself; where many are young, all but the newest few with those of their age. ``since`` is how far back
+    alerts are held against incidents; ``tunings`` are the approved changes in force, what followed which is
+    read with them.
     """
 
     def __init__(
@@ -52,20 +67,30 @@ class NightReading:
         at: datetime,
         since: datetime | None = None,
         kept: Kept | None = None,
+        tunings: Readable | None = None,
     ) -> None:
         self.backends, self.config, self.at = backends, config, at
         self.since = since or at - LOOK_BACK
+        self.tunings = tunings or Readable()
+        self._earliest = min([self.since, *(followed_since(one, at) for one in self.tunings.tunings)])
         known = {service.name: service for service in config.catalog.services}
         self._active = [entry for entry in active if set(entry.services) <= set(known)]
         self._services = [known[name] for entry in self._active for name in entry.services]
         self.dashboards = Once(lambda: dashboards_there(backends.grafana()))
         self._drift = DriftReading(active, backends, config, at, kept or Kept(), self.dashboards)
         self.watchdog = Once(lambda: bool(backends.metrics().instant(WATCHDOG_QUERY, at)))
-        self._budgets = Once(self._read_budgets)
+        self.budget_trend = Once(self._read_budgets)
+        """The SLOs of all services at the moments of :func:`moments_of`, tonight last."""
         self._alerts = Once(self._read_alerts)
-        self._incidents = Once(self._read_incidents)
-        self._settled = Once(self._audit_settled)
-        self._young: dict[str, Once[dict[str, ServiceAudit]]] = {}
+        self._tickets = Once(self._read_tickets)
+        self._silences = Once(lambda: known_silences(backends))
+        self._blind = Once(lambda: blind_notes(backends.metrics(), (self.since, at)))
+        young = sorted(filter(self._is_young, self._active), key=_deployed_at, reverse=True)
+        self._alone = frozenset(entry.release.release_id for entry in young[:MOST_ALONE])
+        self._audited_together: dict[str, Once[dict[str, ServiceAudit]]] = {}
+        self._audits = Once(
+            lambda: {one.service: one for entry in self._active for one in self.coverage(entry)}
+        )
         self._targets: dict[str, Once[dict[str, list[Sample]]]] = {}
         self._versions: dict[str, Once[dict[str, frozenset[str]]]] = {}
 
@@ -107,9 +132,8 @@ class NightReading:
         return self._drift.found.get(entry.release.release_id, (failed,))
 
     def settled(self, entry: ActiveRelease) -> bool:
-        """Return whether a release is so old that its services are audited with those of others."""
-        longest = FARTHEST_BACK + self.config.policies.coverage.live_within
-        return self.at - entry.release.deployed_at > longest
+        """Return whether a release is audited with others, so that its version is asked for by itself."""
+        return entry.release.release_id not in self._alone
 
     def coverage(self, entry: ActiveRelease) -> list[ServiceAudit]:
         """Return the audit of the services that a release still owns.
@@ -117,18 +141,14 @@ class NightReading:
         Raises:
             InvalidInputError: if the release was deployed after the night began.
         """
-        if self.settled(entry):
-            return [self._settled()[name] for name in entry.services]
-        services = self.config.catalog.select(entry.services)
-        once = self._young.setdefault(
-            entry.release.release_id,
-            Once(lambda: self._audited(entry.release, services, entry.endpoints)),
-        )
-        return list(once().values())
+        group = self._audited_with(entry)
+        once = self._audited_together.setdefault(group, Once(lambda: self._audit(group)))
+        found = once()
+        return [found[name] for name in entry.services]
 
     def budgets(self, services: Sequence[str]) -> list[Attainment]:
         """Return the SLOs of ``services``."""
-        return [one for one in self._budgets() if one.service in services]
+        return [one for one in self.budget_trend()[-1] if one.service in services]
 
     def alerts(self, services: Sequence[str]) -> list[AlertInterval]:
         """Return when alerts of ``services`` fired since ``since``.
@@ -136,15 +156,35 @@ class NightReading:
         Raises:
             BackendError: if Prometheus does not answer.
         """
-        return [one for one in self._alerts() if one.service in services]
+        return [
+            one if one.start >= self.since else one._replace(start=self.since, begun_before=True)
+            for one in self._alerts()
+            if one.service in services and one.end >= self.since
+        ]
 
     def incidents(self, services: Sequence[str]) -> list[Incident]:
         """Return the incidents of ``services`` since ``since``.
 
         Raises:
             BackendError: if the tracker does not answer.
+            ReleaseWatchError: if there is none.
         """
-        return [one for one in self._incidents() if one.service in services]
+        return [one for one in self._incidents_of(services) if one.opened_at >= self.since]
+
+    def _incidents_of(self, services: Sequence[str]) -> list[Incident]:
+        """Return all known incidents of ``services``, also those that were open before."""
+        known = self._tickets()
+        if known.found is None:
+            raise ReleaseWatchError(known.problem or "no source of incidents is configured")
+        return [one for one in known.found if one.service in (None, *services)]
+
+    def followed(self, service: str) -> tuple[list[AlertInterval], list[Incident]]:
+        """Return the alerts and incidents of a service for as long as the oldest approved change is judged.
+
+        Raises:
+            BackendError: if Prometheus or the tracker does not answer.
+        """
+        return [one for one in self._alerts() if one.service == service], self._incidents_of([service])
 
     def correlation(self, services: Sequence[str]) -> Correlation:
         """Return how alerts of ``services`` matched incidents; unreviewed where there is no tracker.
@@ -152,12 +192,14 @@ class NightReading:
         Raises:
             BackendError: if Prometheus does not answer.
         """
-        window = (self.since, self.at)
         try:
-            incidents = self.incidents(services)
+            known = self._tickets()._replace(found=self._incidents_of(services))
         except ReleaseWatchError as error:
-            return correlate(self.alerts(services), None, window=window, problem=str(error))
-        return correlate(self.alerts(services), incidents, window=window)
+            known = KnownIncidents(None, "none", str(error))
+        past = Past(self.alerts(services), known, self._silences(), self._blind())
+        environment = self._active[0].release.environment if self._active else None
+        window = (self.since, self.at)
+        return correlation_of(report_of(past, self.config, window, services, environment=environment))
 
     def whole_correlation(self, services: Sequence[str] | None = None) -> Correlation | None:
         """Return the correlation of ``services``, by default of all; None if Prometheus does not answer."""
@@ -169,10 +211,10 @@ class NightReading:
     def audit(self, services: Sequence[str] | None = None) -> InstrumentationAudit | None:
         """Return the coverage of ``services``, by default of all; None if it could not be audited."""
         try:
-            found = [one for entry in self._active for one in self.coverage(entry)]
+            found = self._audits()
+            wanted = [found[name] for name in (found if services is None else services) if name in found]
         except ReleaseWatchError:
             return None
-        wanted = [one for one in found if services is None or one.service in services]
         return InstrumentationAudit(
             release_id="nightly",
             environment=self._active[0].release.environment,
@@ -211,37 +253,55 @@ class NightReading:
         old = newest.release.model_copy(update={"deployed_at": self.at - timedelta(days=1)})
         return versions_seen(signals, Inquiry(metrics, self._question(old, {})))
 
-    def _audit_settled(self) -> dict[str, ServiceAudit]:
-        settled = [entry for entry in self._active if self.settled(entry)]
-        newest = max(settled, key=lambda entry: entry.release.deployed_at).release
-        services = [name for entry in settled for name in entry.services]
-        endpoints = {name: paths for entry in settled for name, paths in entry.endpoints.items()}
-        # Without services of its own the release asks nobody for its version; see ``versions``.
-        everyone = newest.model_copy(update={"services": ()})
-        return self._audited(everyone, self.config.catalog.select(services), endpoints)
+    def _is_young(self, entry: ActiveRelease) -> bool:
+        longest = FARTHEST_BACK + self.config.policies.coverage.live_within
+        return self.at - entry.release.deployed_at <= longest
 
-    def _audited(
-        self, release: Release, services: Sequence[Service], endpoints: Mapping[str, Sequence[str]]
-    ) -> dict[str, ServiceAudit]:
-        policy = self.config.policies.coverage
-        found = audit(release, services, self.backends, endpoints=endpoints, policy=policy, at=self.at)
+    def _audited_with(self, entry: ActiveRelease) -> str:
+        """Return the group of releases that a release is audited with: alone, by its age, or as settled."""
+        if not self._is_young(entry):
+            return "settled"
+        if entry.release.release_id in self._alone:
+            return f"release {entry.release.release_id}"
+        return f"age {(self.at - entry.release.deployed_at) // OF_ONE_AGE}"
+
+    def _audit(self, group: str) -> dict[str, ServiceAudit]:
+        entries = [entry for entry in self._active if self._audited_with(entry) == group]
+        release = max(entries, key=_deployed_at).release
+        if release.release_id not in self._alone:
+            # Without services of its own the release asks nobody for its version; see ``versions``.
+            release = release.model_copy(update={"services": ()})
+        found = audit(
+            release,
+            self.config.catalog.select([name for entry in entries for name in entry.services]),
+            self.backends,
+            endpoints={name: paths for entry in entries for name, paths in entry.endpoints.items()},
+            policy=self.config.policies.coverage,
+            at=self.at,
+        )
         return {one.service: one for one in found.services}
 
-    def _read_budgets(self) -> tuple[Attainment, ...]:
+    def _read_budgets(self) -> tuple[tuple[Attainment, ...], ...]:
         environment = self._active[0].release.environment
-        return attainment(self.config.slos, self._services, self.backends, self.at, environment=environment)
+        moments = moments_of(self.at)
+        return attainment_over(self.config.slos, self._services, self.backends, moments, environment)
 
     def _read_alerts(self) -> list[AlertInterval]:
-        return alert_intervals(
+        return alerts_of(
             self.backends.metrics(),
-            (self.since, self.at),
+            self.config,
+            (self._earliest, self.at),
             [service.name for service in self._services],
-            environment=self._active[0].release.environment,
+            self._active[0].release.environment,
         )
 
-    def _read_incidents(self) -> list[Incident]:
-        tickets = tickets_of(self.backends.tickets(), self.config.policies.response.tickets)
-        return tickets.incidents(self.since, [service.name for service in self._services])
+    def _read_tickets(self) -> KnownIncidents:
+        names = [service.name for service in self._services]
+        return known_incidents(self.backends, self.config, self._earliest, names)
+
+
+def _deployed_at(entry: ActiveRelease) -> datetime:
+    return entry.release.deployed_at
 
 
 def targets_up(

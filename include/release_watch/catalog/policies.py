@@ -116,13 +116,15 @@ class DrillPolicy(_Policy):
     """The targets of a synthetic incident, counted from the moment it is started, and its manners.
 
     A receiver gets at most ``per_receiver`` drills in any ``every``, and none in ``quiet_hours`` unless a
-    person forces it. ``receivers`` are those of Alertmanager, by their name there.
+    person forces it. The nightly run makes at most ``per_night`` drills. ``receivers`` are those of
+    Alertmanager, by their name there.
     """
 
     deliver_within: Duration = timedelta(minutes=5)
     acknowledge_within: Duration = timedelta(minutes=15)
     per_receiver: int = Field(60, ge=1, le=10_000)
     every: Duration = timedelta(hours=1)
+    per_night: int = Field(50, ge=1, le=10_000)
     quiet_hours: QuietHours | None = None
     receivers: dict[str, ReceiverSettings] = Field(default_factory=dict)
 

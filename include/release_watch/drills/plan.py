@@ -52,22 +52,44 @@ class DrillRoute(NamedTuple):
         return self.severity, self.expected, self.way
 
 
+class LiveRouting(NamedTuple):
+    """Where alerts go: Alertmanager's routes, and the labels that Prometheus adds to every alert."""
+
+    routing: Routing
+    outer: Mapping[str, str]
+
+
+def live_routing(backends: Backends) -> LiveRouting:
+    """Return where alerts go now; it serves any number of releases.
+
+    Raises:
+        NotConfiguredError: without a connection to Alertmanager or Prometheus.
+        BackendError: if one of them does not answer.
+    """
+    routing = Routing(live_configuration(backends.alertmanager()), backends.amtool())
+    return LiveRouting(routing, external_labels(backends.prometheus()))
+
+
 def drill_routes(
-    release: Release, services: Sequence[Service], rules: Sequence[RuleGroup], backends: Backends
+    release: Release,
+    services: Sequence[Service],
+    rules: Sequence[RuleGroup],
+    backends: Backends,
+    live: LiveRouting | None = None,
 ) -> list[DrillRoute]:
     """Return the drills for a release: one for every distinct way that its alerts take, pages first.
 
     A page of a critical service is drilled for itself, whatever else takes its way. A page of another service
     and a ticket are drilled where nothing before them proves their way: same severity, receivers and route.
     A critical service without a page alert gives a route with an obstacle, so that it cannot be forgotten.
+    ``live`` is where alerts go, if that was asked already.
 
     Raises:
         NotConfiguredError: without a connection to Alertmanager or Prometheus.
         BackendError: if one of them does not answer.
         ReleaseWatchError: if amtool cannot be run or cannot route an alert.
     """
-    routing = Routing(live_configuration(backends.alertmanager()), backends.amtool())
-    outer = external_labels(backends.prometheus())
+    routing, outer = live or live_routing(backends)
     deployed = [service for service in services if service.name in release.services]
     routes: list[DrillRoute] = []
     for severity in SEVERITIES:

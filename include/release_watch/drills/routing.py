@@ -20,6 +20,7 @@ from release_watch.errors import BackendError, ReleaseWatchError
 from release_watch.identifiers import promql_string
 
 AMTOOL_SECONDS = 30
+_CONDITIONS = ("match", "match_re", "matchers")
 _ARROW = "  receiver: "  # what amtool's tree puts before the receiver of a route that was taken
 
 
@@ -46,6 +47,7 @@ class Routing:
         self._text = configuration
         self._plain = _parsed(configuration)
         self._open = yaml.safe_dump(_without_order(self._plain), sort_keys=False)
+        self._deciding = yaml.safe_dump(list(_conditions(self._plain["route"])))
         self._answers: dict[object, str] = {}
 
     def way(self, labels: Mapping[str, str]) -> Way:
@@ -68,8 +70,9 @@ class Routing:
         return ()
 
     def _answer(self, text: str, labels: Mapping[str, str]) -> str:
-        # A label that the configuration does not even mention decides nothing: its value is asked for once.
-        asked = (text, *sorted((name, value) for name, value in labels.items() if name in self._open))
+        # A label that no route has a matcher for decides nothing: all its values have one answer. Alerts may
+        # be grouped by it all the same.
+        asked = (text, *sorted((name, value) for name, value in labels.items() if name in self._deciding))
         if asked not in self._answers:
             self._answers[asked] = self._ask(text, labels)
         return self._answers[asked]
@@ -119,6 +122,13 @@ def _without_order(parsed: Mapping[str, Any]) -> dict[str, Any]:
 def _opened(route: Mapping[str, Any]) -> dict[str, Any]:
     children = [{**_opened(child), "continue": True} for child in route.get("routes") or []]
     return {**route, "routes": children}
+
+
+def _conditions(route: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield what decides whether an alert takes a route or one below it, as it is written."""
+    yield from (route[name] for name in _CONDITIONS if name in route)
+    for child in route.get("routes") or []:
+        yield from _conditions(child)
 
 
 def _way(tree: str) -> Way:

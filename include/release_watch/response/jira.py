@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote
 
 from release_watch.clock import now
@@ -24,6 +24,24 @@ DONE = "done"
 LONGEST_LABEL = 255
 SEARCH_PAUSES = (0.0, 1.0, 3.0)
 """Seconds before each search for a ticket that may just have been made: Jira finds new ones late."""
+
+
+class _Changes(NamedTuple):
+    """When a ticket was first taken on by somebody, and when its status changed last, as Jira writes it."""
+
+    taken_first: str | None
+    status_last: str | None
+
+    @classmethod
+    def of(cls, changelog: Mapping[str, Any]) -> Self:
+        """Return what a changelog tells; without the oldest changes nobody knows who was first."""
+        histories = changelog.get("histories") or ()
+        whole = len(histories) >= int(changelog.get("total") or 0)
+        status = [one["created"] for one in histories if any(_moves(item) for item in one["items"])]
+        taken = [one["created"] for one in histories if any(_takes(item) for item in one["items"])]
+        return cls(
+            min(taken, key=_moment, default=None) if whole else None, max(status, key=_moment, default=None)
+        )
 
 
 class Jira:
@@ -109,6 +127,10 @@ class Jira:
     def incidents(self, since: datetime, services: Iterable[str]) -> list[Incident]:
         """Return the tickets of others, opened since then, that name a service in their title, oldest first.
 
+        Each comes with its changelog in the same pages: acknowledged is when it was assigned or its status
+        changed first, closed when it was resolved, else when its status changed last. Jira gives the latest
+        changes of a ticket; where older ones are left out the acknowledgement is not known.
+
         Raises:
             BackendError: if Jira does not answer, or refuses.
         """
@@ -119,7 +141,7 @@ class Jira:
         )
         names = tuple(services)
         fields = ["summary", "status", "created", "resolutiondate", "updated", "labels"]
-        found = [self._incident(issue, names) for issue in self._search(query, fields)]
+        found = [self._incident(issue, names) for issue in self._search(query, fields, expand="changelog")]
         return [one for one in found if one.service is not None and one.opened_at >= since]
 
     def _create(self, key: str, title: str, body: str) -> TicketRef:
@@ -146,11 +168,12 @@ class Jira:
         query = f"{self._in_project} AND labels = {_quoted(label(key))}"
         return next((self._ref(issue["key"]) for issue in self._search(query, ["summary"])), None)
 
-    def _search(self, query: str, fields: list[str]) -> Iterator[Mapping[str, Any]]:
+    def _search(self, query: str, fields: list[str], **more: str) -> Iterator[Mapping[str, Any]]:
         question: dict[str, Any] = {
             "jql": f"{query} ORDER BY created ASC",
             "fields": fields,
             "maxResults": 100,
+            **more,
         }
         while True:
             page = self._data("POST", f"{API}/search/jql", json=question)
@@ -178,7 +201,8 @@ class Jira:
 
     def _incident(self, issue: Mapping[str, Any], services: Iterable[str]) -> Incident:
         fields, ref = issue["fields"], self._ref(issue["key"])
-        closed_at = fields.get("resolutiondate") or fields["updated"]
+        changes = _Changes.of(issue.get("changelog") or {})
+        closed_at = fields.get("resolutiondate") or changes.status_last or fields["updated"]
         return Incident(
             id=ref.id,
             url=ref.url,
@@ -186,6 +210,7 @@ class Jira:
             service=named_service(str(fields["summary"]), services),
             opened_at=_moment(fields["created"]),
             closed_at=_moment(closed_at) if _is_done(fields["status"]) else None,
+            acknowledged_at=_moment(changes.taken_first) if changes.taken_first else None,
             labels=tuple(fields.get("labels") or ()),
         )
 
@@ -228,6 +253,14 @@ def _path(ticket: TicketRef) -> str:
 
 def _is_done(status: Mapping[str, Any]) -> bool:
     return bool((status.get("statusCategory") or {}).get("key") == DONE)
+
+
+def _moves(item: Mapping[str, Any]) -> bool:
+    return item.get("field") == "status"
+
+
+def _takes(item: Mapping[str, Any]) -> bool:
+    return _moves(item) or (item.get("field") == "assignee" and item.get("to") is not None)
 
 
 def _quoted(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from release_watch.clock import now
@@ -22,6 +22,11 @@ CONFLICT = 412
 ATTEMPTS = 3
 _TIME = "%Y-%m-%d.%H:%M:%S"
 _MARKED = re.compile(r"\[rw:[^\]]*\]$")
+
+
+class _Message(NamedTuple):
+    author: str
+    at: datetime
 
 
 class Roundup:
@@ -118,23 +123,46 @@ class Roundup:
         """Return the tickets opened since then whose title names one of the services, oldest first.
 
         Release Watch's own tickets are left out: its findings would count as incidents that no alert told of.
-        A closed one counts as closed when it was last touched.
+        A closed one counts as closed when it was last touched, and as acknowledged when somebody else than
+        who opened it wrote the first message: Roundup's REST interface tells no history of a status. It
+        takes two requests, however many tickets there are, and one if nobody wrote anything.
 
         Raises:
             BackendError: if the tracker does not answer, or refuses.
         """
-        fields = {"@fields": "title,status,creation,activity,keyword", "@verbose": "2", "@sort": "creation"}
+        fields = {
+            "@fields": "title,status,creation,creator,activity,keyword,messages",
+            "@verbose": "2",
+            "@sort": "creation",
+        }
         found = self._data(
             "GET",
             "/rest/data/issue",
             params={"creation": f"from {since.astimezone(UTC).strftime(_TIME)}", **fields},
         )
         names = tuple(services)
-        foreign = (entry for entry in found["collection"] if not _MARKED.search(str(entry["title"])))
-        tickets = [self._incident(entry, names) for entry in foreign]
-        return [ticket for ticket in tickets if ticket.service is not None]
+        ours = [
+            entry
+            for entry in found["collection"]
+            if not _MARKED.search(str(entry["title"])) and named_service(str(entry["title"]), names)
+        ]
+        written = self._written(since) if any(entry.get("messages") for entry in ours) else {}
+        return [self._incident(entry, names, _first_answer(entry, written)) for entry in ours]
 
-    def _incident(self, entry: Mapping[str, Any], services: Iterable[str]) -> Incident:
+    def _written(self, since: datetime) -> dict[str, _Message]:
+        """Return who wrote each message since then, and when Roundup got it, by the message's id."""
+        fields = {"@fields": "author,creation", "@verbose": "1", "@protected": "true"}
+        created = {"creation": f"from {since.astimezone(UTC).strftime(_TIME)}"}
+        found = self._data("GET", "/rest/data/msg", params={**created, **fields})
+        return {
+            str(entry["id"]): _Message(str(entry["author"]["id"]), _moment(entry["creation"]))
+            for entry in found["collection"]
+            if entry.get("author")
+        }
+
+    def _incident(
+        self, entry: Mapping[str, Any], services: Iterable[str], acknowledged_at: datetime | None
+    ) -> Incident:
         ref, title = self._ref(entry["id"]), str(entry["title"])
         closed = (entry.get("status") or {}).get("name") in CLOSED_STATES
         return Incident(
@@ -144,6 +172,7 @@ class Roundup:
             service=named_service(title, services),
             opened_at=_moment(entry["creation"]),
             closed_at=_moment(entry["activity"]) if closed else None,
+            acknowledged_at=acknowledged_at,
             labels=tuple(str(one["name"]) for one in entry.get("keyword") or ()),
         )
 
@@ -229,6 +258,13 @@ class Roundup:
 
 def _marker(key: str) -> str:
     return f"[rw:{key}]"
+
+
+def _first_answer(entry: Mapping[str, Any], written: Mapping[str, _Message]) -> datetime | None:
+    """Return when somebody else than who opened a ticket wrote to it first."""
+    opener = str((entry.get("creator") or {}).get("id"))
+    own = (written.get(str(one["id"])) for one in entry.get("messages") or ())
+    return min((one.at for one in own if one and one.author != opener), default=None)
 
 
 def _path_of(link: str) -> str:

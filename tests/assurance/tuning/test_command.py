@@ -18,6 +18,7 @@ from release_watch.assurance.drift.command import Connected
 from release_watch.assurance.registry import ActiveReleases
 from release_watch.assurance.tuning import choosing, command
 from release_watch.assurance.tuning.proposal import read_proposal
+from release_watch.catalog.config import Config, load_config
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from tests.assurance.fakes import NOW, FakeBackends, release
@@ -37,6 +38,13 @@ def rules(*alerts: Rule) -> str:
     return to_yaml([RuleGroup(name="g", interval="1m", rules=alerts)])
 
 
+def every_incident_has_its_ticket() -> Config:
+    config = load_config()
+    quality = config.policies.alert_quality.model_copy(update={"review": "tracker"})
+    policies = config.policies.model_copy(update={"alert_quality": quality})
+    return config.model_copy(update={"policies": policies})
+
+
 class World:
     """Releases under watch, what their alerts measured, and the incidents of the time."""
 
@@ -46,6 +54,7 @@ class World:
         self.incidents = folder / "incidents.csv"
         self.write_incidents(f"9,checkout,{at(605).isoformat()},{at(640).isoformat()}")
         monkeypatch.delenv("RELEASE_WATCH_CONFIG", raising=False)
+        monkeypatch.setattr(command, "load_config", every_incident_has_its_ticket)
         monkeypatch.setattr(command, "now", lambda: at(2 * DAY))
         monkeypatch.setattr(assurance, "connected", lambda _: Connected(self.backends(), self.root))
 

@@ -38,7 +38,10 @@ def night_scope(
     drilled: AlertTestResults | None,
     correlation: Correlation | None,
 ) -> Scope:
-    """Return what the night looked at: a check that was inconclusive for one release closes nothing."""
+    """Return what the night looked at: a check that was inconclusive for one release closes nothing.
+
+    Of alert paths those that were drilled tonight, as a night drills only some.
+    """
     services = {service for night in report.releases for service in night.services}
     known = scope_of(services, audit, drilled, None, correlation)
     checked = {
@@ -46,7 +49,8 @@ def night_scope(
     }
     if all(drift.kind != "unknown" for night in report.releases for drift in night.drift):
         checked.add("drift")
-    return Scope(known.kinds | checked, known.services)
+    drills = frozenset(drill.service for drill in drilled.drills) if drilled else frozenset()
+    return Scope(known.kinds | checked, known.services, drills)
 
 
 def _of_release(night: ReleaseNight, owners: Mapping[str, str]) -> Iterator[BacklogItem]:

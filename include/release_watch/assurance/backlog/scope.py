@@ -16,15 +16,20 @@ KNOWN = frozenset({Verdict.GO, Verdict.WARN, Verdict.NO_GO})
 class Scope(NamedTuple):
     """The kinds of causes that were looked for, and at which services.
 
-    Items of all services (``service`` empty) are within it if their kind is.
+    Items of all services (``service`` empty) are within it if their kind is. ``drilled`` are the services
+    whose alert paths were drilled, None for all of them.
     """
 
     kinds: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
+    drilled: frozenset[str] | None = None
 
     def holds(self, kind: str, service: str) -> bool:
         """Return whether a cause of this kind would have been found at ``service``."""
-        return kind in self.kinds and (not service or service in self.services)
+        within = self.services
+        if kind == "drill" and self.drilled is not None:
+            within &= self.drilled
+        return kind in self.kinds and (not service or service in within)
 
 
 NOTHING = Scope()

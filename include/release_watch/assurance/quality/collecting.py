@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from release_watch.assurance.quality import history
 from release_watch.assurance.quality.incidents_csv import read_incidents
+from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.quality.measures import Asked, measure
 from release_watch.assurance.quality.models import AlertReport
 from release_watch.assurance.quality.silences import Silence, silences_from
@@ -47,6 +48,27 @@ class KnownIncidents(NamedTuple):
     source: str
     problem: str | None
 
+    def lasting_into(self, window: tuple[datetime, datetime]) -> list[Incident]:
+        """Return those that lasted into a window (start, end)."""
+        start, end = window
+        return [one for one in self.found or () if one.opened_at <= end and (one.closed_at or end) >= start]
+
+
+class KnownSilences(NamedTuple):
+    """Silences, and where from; ``found`` None: they are not known, ``source`` says why."""
+
+    found: list[Silence] | None
+    source: str
+
+
+class Past(NamedTuple):
+    """All that alerts are measured by; ``notes`` say what part of the history is not known."""
+
+    alerts: Sequence[AlertInterval]
+    tickets: KnownIncidents
+    silences: KnownSilences
+    notes: tuple[str, ...]
+
 
 def alert_quality(
     sources: Sources,
@@ -56,8 +78,11 @@ def alert_quality(
     *,
     environment: str | None = None,
     file: Path | None = None,
+    tickets: KnownIncidents | None = None,
 ) -> AlertReport:
     """Return how the alerts of ``services`` and their incidents agreed in ``window`` (start, end).
+
+    ``tickets`` are those that were asked for already, by :func:`known_incidents` or :func:`incidents_or_why`.
 
     Incidents are those of the ticket tracker and of the CSV ``file``, where a row takes the place of the
     ticket with its id, and so adds what the tracker does not tell. Without a tracker and a file nothing is
@@ -68,32 +93,64 @@ def alert_quality(
         BackendError: if Prometheus or the tracker does not answer.
         InvalidInputError: if the file cannot be read.
     """
+    if tickets is None:
+        tickets = known_incidents(sources, config, window[0], services, file)
+    past = Past(
+        alerts_of(sources.metrics(), config, window, services, environment),
+        tickets,
+        known_silences(sources),
+        blind_notes(sources.metrics(), window),
+    )
+    return report_of(past, config, window, services, environment=environment)
+
+
+def report_of(
+    past: Past,
+    config: Config,
+    window: tuple[datetime, datetime],
+    services: Sequence[str],
+    *,
+    environment: str | None = None,
+) -> AlertReport:
+    """Return how alerts and incidents agreed that were read before; ``past`` holds none of other services."""
+    queries = {
+        "firing": history.firing_query(services, environment),
+        "active_since": history.active_query(services, environment),
+        "server_alive": history.ALIVE,
+        "silences": past.silences.source,
+    }
+    return measure(
+        past.alerts,
+        past.tickets.found,
+        window=window,
+        policy=config.policies.alert_quality,
+        catalog=config.catalog,
+        oncall=config.oncall,
+        silences=past.silences.found,
+        asked=Asked(queries, past.tickets.source, past.tickets.problem, past.notes),
+    )
+
+
+def alerts_of(
+    metrics: Metrics,
+    config: Config,
+    window: tuple[datetime, datetime],
+    services: Sequence[str],
+    environment: str | None = None,
+) -> list[AlertInterval]:
+    """Return when alerts of ``services`` fired in ``window`` (start, end), read as the policy says.
+
+    Raises:
+        BackendError: if Prometheus does not answer.
+    """
     policy = config.policies.alert_quality
-    tickets = known_incidents(sources, config, window[0], services, file)
-    alerts = history.alert_history(
-        sources.metrics(),
+    return history.alert_history(
+        metrics,
         window,
         services,
         environment=environment,
         resolution=policy.resolution,
         joined_gap=policy.joined_gap,
-    )
-    silences, about_silences = _silences(sources)
-    queries = {
-        "firing": history.firing_query(services, environment),
-        "active_since": history.active_query(services, environment),
-        "server_alive": history.ALIVE,
-        "silences": about_silences,
-    }
-    return measure(
-        alerts,
-        tickets.found,
-        window=window,
-        policy=policy,
-        catalog=config.catalog,
-        oncall=config.oncall,
-        silences=silences,
-        asked=Asked(queries, tickets.source, tickets.problem, blind_notes(sources.metrics(), window)),
     )
 
 
@@ -122,7 +179,8 @@ def known_incidents(
         BackendError: if the tracker does not answer.
         InvalidInputError: if the file cannot be read.
     """
-    known = {service.name for service in config.catalog.services}
+    known = [service.name for service in config.catalog.services]
+    wanted = {*services, None}
     found: dict[str, Incident] = {}
     names, problem = [], None
     try:
@@ -131,10 +189,12 @@ def known_incidents(
         problem = str(error)
     else:
         tracker = tickets_of(transport, config.policies.response.tickets)
-        found |= {one.id: one for one in tracker.incidents(start - CARRIED_OVER, services)}
+        # Of all services: whose ticket one is does not depend on who asks.
+        everyone = [*known, *(name for name in services if name not in known)]
+        told = tracker.incidents(start - CARRIED_OVER, everyone)
+        found |= {one.id: one for one in told if one.service in wanted}
         names.append(f"{config.policies.response.tickets.tracker} at {transport.base_url}")
     if file is not None:
-        wanted = {*services, None}
         found |= {one.id: one for one in read_incidents(file, known) if one.service in wanted}
         names.append(f"{file.name} (SHA-256 {_sha256(file)})")
     if not names:
@@ -144,12 +204,23 @@ def known_incidents(
     )
 
 
-def _silences(sources: Sources) -> tuple[list[Silence] | None, str]:
+def incidents_or_why(
+    sources: Sources, config: Config, start: datetime, services: Sequence[str]
+) -> KnownIncidents:
+    """Return what :func:`known_incidents` does; a tracker that does not answer leaves alerts unreviewed."""
+    try:
+        return known_incidents(sources, config, start, services)
+    except ReleaseWatchError as error:
+        return KnownIncidents(None, "none", str(error))
+
+
+def known_silences(sources: Sources) -> KnownSilences:
+    """Return the silences that Alertmanager still knows; where it does not answer they are not known."""
     try:
         alertmanager = sources.alertmanager()
-        return silences_from(alertmanager), f"{alertmanager.base_url}/api/v2/silences"
+        return KnownSilences(silences_from(alertmanager), f"{alertmanager.base_url}/api/v2/silences")
     except ReleaseWatchError as error:
-        return None, f"not known: {error}"
+        return KnownSilences(None, f"not known: {error}")
 
 
 def _sha256(file: Path) -> str:

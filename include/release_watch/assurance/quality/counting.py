@@ -101,6 +101,7 @@ def incident_of(incident: Incident, theirs: Sequence[Firing]) -> IncidentMeasure
         service=incident.service or "",
         title=incident.title,
         began_at=began(incident),
+        opened_at=incident.opened_at,
         alerts=tuple(dict.fromkeys(one.interval.alert for one in ordered)),
         firings=len(ordered),
         paged=any(one.page for one in ordered),

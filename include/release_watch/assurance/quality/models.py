@@ -111,6 +111,7 @@ class IncidentMeasures(_Part):
     service: str
     title: str
     began_at: Timestamp
+    opened_at: Timestamp
     alerts: tuple[str, ...]
     firings: int
     paged: bool

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,7 @@ from release_watch.artifacts.models import (
     InstrumentationAudit,
     MonitoringResults,
 )
-from release_watch.assurance.attainment import Attainment, attainment
+from release_watch.assurance.attainment import Attainment, attainment_over, moments_of
 from release_watch.assurance.backlog import BacklogItem
 from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.scorecard.headline import headline
@@ -24,6 +24,7 @@ from release_watch.assurance.scorecard.model import (
     CoverageLine,
     DriftCount,
     DrillLine,
+    PagingLine,
     Risk,
     Scorecard,
     SloLine,
@@ -33,9 +34,6 @@ from release_watch.catalog.models import Service
 from release_watch.drills.passage import needs_answer
 from release_watch.release import Release
 from release_watch.telemetry.backends import Backends
-
-TREND = (timedelta(days=7), timedelta(days=3), timedelta(days=1))
-"""How long ago error budgets are looked at, beside now."""
 
 
 class Sources(BaseModel):
@@ -67,6 +65,9 @@ def scorecard(
         coverage=_coverage(sources.audit),
         precision=correlation.precision if correlation else None,
         recall=correlation.recall if correlation else None,
+        paging=_paging(correlation),
+        times=correlation.report.times if correlation else None,
+        not_acted_on=_not_acted_on(correlation),
         reviewed=correlation.reason if correlation else "the correlation was not run",
         drills=tuple(_drill(drill) for drill in (results.drills if results else ())),
         drift=sources.drift,
@@ -86,16 +87,21 @@ def scorecard(
 
 
 def slo_lines(
-    config: Config, services: Sequence[Service], backends: Backends, at: datetime, environment: str
+    config: Config,
+    services: Sequence[Service],
+    backends: Backends,
+    at: datetime,
+    environment: str,
+    measured: Sequence[Sequence[Attainment]] | None = None,
 ) -> tuple[SloLine, ...]:
     """Return the SLOs of ``services`` as of ``at`` and some days before, in a few queries for all of them.
 
-    A server that does not answer makes what depends on it unknown and hides nothing else.
+    ``measured`` is what was asked already: the attainment of the SLOs at :func:`moments_of` ``at``. A server
+    that does not answer makes what depends on it unknown and hides nothing else.
     """
-    moments = [*(at - ago for ago in TREND), at]
-    measured = [
-        attainment(config.slos, services, backends, moment, environment=environment) for moment in moments
-    ]
+    moments = moments_of(at)
+    if measured is None:
+        measured = attainment_over(config.slos, services, backends, moments, environment)
     return tuple(
         SloLine(
             **line[-1].model_dump(),
@@ -123,6 +129,20 @@ def _coverage(audit: InstrumentationAudit | None) -> tuple[CoverageLine, ...]:
         )
         for service in (audit.services if audit else ())
     )
+
+
+def _paging(correlation: Correlation | None) -> PagingLine | None:
+    if correlation is None:
+        return None
+    paging = correlation.report.paging
+    return PagingLine(pages=paging.pages, night_pages=paging.night_pages, per_shift=paging.pages_per_shift)
+
+
+def _not_acted_on(correlation: Correlation | None) -> int | None:
+    """Return the firings of which no ticket tells; None where no ticket could be asked for."""
+    if correlation is None or not correlation.reviewed:
+        return None
+    return sum(alert.not_acted_on or 0 for alert in correlation.report.alerts)
 
 
 def _drill(drill: DrillResult) -> DrillLine:

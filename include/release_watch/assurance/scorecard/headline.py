@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from release_watch.assurance.proportion import Proportion, in_words
+from release_watch.assurance.quality.tables import spread_in_words
 from release_watch.assurance.scorecard.model import Number, Scorecard
 
 UNKNOWN = "unknown"
@@ -19,6 +20,7 @@ def headline(card: Scorecard, known: Mapping[str, bool]) -> tuple[Number, ...]:
         *_drills(card, known["results"]),
         _share("alert precision", card.precision),
         _share("alert recall", card.recall),
+        *_load(card),
         _drift(card),
         _count("open risks", len(card.risks), "monitoring-results.json", known=known["monitoring"]),
         _waivers(card),
@@ -82,12 +84,33 @@ def _share(name: str, proportion: Proportion | None) -> Number:
     return _number(name, value, in_words(proportion), "alert-tuning-report.md")
 
 
+def _load(card: Scorecard) -> Iterator[Number]:
+    """Yield what alerts cost people."""
+    behind, paging = "alert-tuning-report.md", card.paging
+    shown = UNKNOWN
+    if paging is not None:
+        shown = f"{paging.per_shift:.2f} (in all {paging.pages}, at night {paging.night_pages})"
+    yield _number("pages per shift", paging.per_shift if paging else None, shown, behind, "lower")
+    for name, spread in (
+        ("impact to first alert", card.times.detection if card.times else None),
+        ("first alert to acknowledgement", card.times.acknowledge if card.times else None),
+    ):
+        value = spread.median if spread else None
+        yield _number(name, value, spread_in_words(spread), behind, "lower")
+    ignored = card.not_acted_on
+    yield _count("alerts nobody acted on", ignored or 0, behind, known=ignored is not None)
+
+
 def _drift(card: Scorecard) -> Number:
     if card.drift is None:
-        return _number("drift", None, "unknown: the nightly run looks for it", "nightly report", "lower")
+        words = "unknown: nothing is under watch, or nothing could be read"
+        return _number("drift", None, words, "nightly report", "lower")
+    looked_at = None if card.drift.reasons else card.drift.total
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(card.drift.by_kind.items()) if count)
     shown = f"{card.drift.total} ({kinds})" if kinds else "0"
-    return _number("drift", card.drift.total, shown, card.drift.behind, "lower")
+    if card.drift.reasons:
+        shown += f": {card.drift.reasons[0]}"
+    return _number("drift", looked_at, shown, card.drift.behind, "lower")
 
 
 def _waivers(card: Scorecard) -> Number:

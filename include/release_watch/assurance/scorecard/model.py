@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from release_watch.artifacts.models import Artifact, CoverageStatus, Severity, Signal
+from release_watch.assurance.drift.model import Drift
 from release_watch.assurance.proportion import Proportion
+from release_watch.assurance.quality.models import Times
 from release_watch.catalog.waivers import Waiver
 from release_watch.clock import Timestamp
 from release_watch.verdict import Verdict
@@ -82,11 +86,28 @@ class DriftCount(_Part):
 
     by_kind: dict[str, int]
     behind: str
+    reasons: tuple[str, ...] = ()
+    """Why some of it could not be looked at."""
+
+    @classmethod
+    def of(cls, drifts: Iterable[Drift], behind: str) -> Self:
+        """Count ``drifts`` that ``behind`` tells of."""
+        found = tuple(drifts)
+        reasons = tuple(dict.fromkeys(one.what for one in found if one.kind == "unknown"))
+        return cls(by_kind=dict(Counter(one.kind for one in found)), behind=behind, reasons=reasons)
 
     @property
     def total(self) -> int:
         """All of it."""
         return sum(self.by_kind.values())
+
+
+class PagingLine(_Part):
+    """How often people were paged in the window of the alert report."""
+
+    pages: int
+    night_pages: int
+    per_shift: float
 
 
 class Risk(_Part):
@@ -119,6 +140,9 @@ class Scorecard(Artifact):
     coverage: tuple[CoverageLine, ...]
     precision: Proportion | None
     recall: Proportion | None
+    paging: PagingLine | None = None
+    times: Times | None = None
+    not_acted_on: int | None = None
     reviewed: str
     drills: tuple[DrillLine, ...]
     drift: DriftCount | None

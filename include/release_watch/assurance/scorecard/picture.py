@@ -20,6 +20,9 @@ MOST_ROWS = 25
 """Rows of a chart; of more, the worst."""
 NAME = 38
 """Characters of a name."""
+FIGURE = 34
+"""Characters of a number that is told in words."""
+TOLD = ("alert precision", "alert recall", "pages per shift", "drift", "open risks")
 HALF = 0.5
 
 INK, FAINT, PAPER, GRID = "#1a1a1a", "#6b6b6b", "#ffffff", "#e4e4e4"
@@ -43,6 +46,7 @@ def draw(card: Scorecard) -> bytes:
     figure: Any = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
     title = f"{card.release_id} in {card.environment}, {card.generated_at:%Y-%m-%d %H:%M} UTC"
     figure.text(0.01, 1 - 0.35 / height, plain(title), fontsize=14, color=INK, family=FONT, va="center")
+    figure.text(0.01, 1 - 0.68 / height, _told(card), fontsize=10.5, color=INK, family=FONT, va="center")
     room = (height - HEAD) / height
     rows = max(left, right)
     budgets = figure.add_axes((0.19, room * (1 - left / rows) + 0.02, 0.26, room * left / rows - 0.08))
@@ -60,6 +64,18 @@ def draw(card: Scorecard) -> bytes:
     canvas: Any = FigureCanvasAgg(figure)
     canvas.print_png(written, metadata={"Software": None}, pil_kwargs={"optimize": True})
     return written.getvalue()
+
+
+def _told(card: Scorecard) -> str:
+    """Return the numbers that no chart shows, in one line."""
+    found = (card.number(name) for name in TOLD)
+    return plain(" · ".join(f"{one.name}: {_in_short(one.shown)}" for one in found if one))
+
+
+def _in_short(shown: str) -> str:
+    """Return a number without its interval, which the page tells."""
+    share, interval, _ = shown.partition("; 95 %")
+    return shortened(f"{share})" if interval else shown, FIGURE)
 
 
 def _shown(card: Scorecard) -> tuple[list[SloLine], list[CoverageLine], list[DrillLine]]:

@@ -50,6 +50,10 @@ def judge_tuning(correlation: Correlation) -> Decision:
         reason=f"{correlation.firings} firings were held against {correlation.incidents} incidents",
         samples=correlation.firings + correlation.incidents,
     )
+    paging = correlation.report.paging
+    if paging.heavy_shifts:
+        reason = f"{paging.heavy_shifts} shifts had too many pages, {paging.busiest} in the busiest"
+        found.append(Objective(name="pages per shift", verdict=Verdict.WARN, reason=reason))
     return Decision.over([agreed, *found])
 
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from release_watch.artifacts.models import Window
-from release_watch.assurance.correlation import FEWEST_FIRINGS, FLAP_WITHIN, FLAPPING_FROM, NOISY_BELOW
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.quality.matching import MatchRules
 from release_watch.assurance.quality.review import Reviewing
@@ -21,6 +20,7 @@ from release_watch.assurance.tuning.masking import masked
 from release_watch.assurance.tuning.proposal import TuningProposal, proposal_id
 from release_watch.assurance.tuning.replay import Activity, activity, replay, without_tail
 from release_watch.assurance.tuning.scores import Score, score
+from release_watch.catalog.policies import AlertQualityPolicy
 from release_watch.catalog.slos import Slo
 from release_watch.clock import now
 from release_watch.errors import InvalidInputError
@@ -31,6 +31,9 @@ from release_watch.telemetry.promql import SeriesSelector
 
 DEFAULT_INTERVAL = timedelta(minutes=1)
 """Prometheus' own, where a group names none."""
+
+JUDGED_BY = AlertQualityPolicy()
+"""From when on an alert is called noisy or flapping here: the defaults of ``policies.yaml``."""
 
 
 class History(NamedTuple):
@@ -254,11 +257,11 @@ def _wanted(
     anyway: bool,
 ) -> tuple[str, list[Candidate]]:
     """Return what is wrong with a rule, in words, and the changes to try; nothing where all is well."""
-    precision = before.precision
+    precision, least, below = before.precision, JUDGED_BY.fewest_firings, JUDGED_BY.noisy_below
     copies = before.notifications > before.firings
-    if precision is not None and before.firings >= FEWEST_FIRINGS and precision.share < NOISY_BELOW:
+    if precision is not None and precision.total >= least and precision.share < below:
         reason = f"only {precision} of its firings belonged to an incident"
-    elif (flaps := _flaps(firings)) >= FLAPPING_FROM:
+    elif (flaps := _flaps(firings)) >= JUDGED_BY.flapping_from:
         reason = f"came back within an hour {flaps} times"
     elif copies:
         reason = f"{before.notifications} series fired in {before.firings} firings"
@@ -275,4 +278,4 @@ def _wanted(
 
 
 def _flaps(firings: Sequence[AlertInterval]) -> int:
-    return sum(1 for one, other in pairwise(firings) if other.start - one.end <= FLAP_WITHIN)
+    return sum(1 for one, other in pairwise(firings) if other.start - one.end <= JUDGED_BY.flap_within)

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from release_watch.assurance.correlation import Correlation
+from release_watch.assurance.quality.measures import match_rules
 from release_watch.assurance.tuning.back_test import BackTest, History, Progress, back_test, unheard
 from release_watch.assurance.tuning.inlining import recordings
+from release_watch.catalog.policies import AlertQualityPolicy
 from release_watch.catalog.slos import Slo
 from release_watch.errors import ReleaseWatchError
 from release_watch.response.incidents import Incident
@@ -39,12 +41,13 @@ class Tested(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What alerts are replayed over: ``incidents`` are those that ``correlation`` was made of."""
+    """What alerts are replayed over; ``correlation`` was made with the same ``incidents`` and ``policy``."""
 
     correlation: Correlation
     incidents: Sequence[Incident]
     metrics: Metrics
     slos: Sequence[Slo]
+    policy: AlertQualityPolicy | None = None
 
     def test(self, one: Chosen, *, anyway: bool = False, progress: Progress = unheard) -> BackTest:
         """Replay a rule and changes of it over the window of the correlation; see :func:`.back_test`.
@@ -57,6 +60,8 @@ class Past(NamedTuple):
         refs = {missed.ref for missed in self.correlation.missed}
         missed = frozenset(known.id for known in self.incidents if (known.url or known.id) in refs)
         history = History(self.metrics, window, self.incidents, recordings(one.groups), missed)
+        if self.policy is not None:  # the same rules as those of the correlation
+            history = history._replace(matching=match_rules(self.policy), review=self.policy.review)
         slo = next((slo for slo in self.slos if slo.name == one.rule.labels.get("slo")), None)
         return back_test(
             one.rule, one.group, history, slo=slo, at=window[1], anyway=anyway, progress=progress
@@ -105,6 +110,7 @@ def back_tests(
     rules: Sequence[str],
     metrics: Metrics,
     slos: Sequence[Slo],
+    policy: AlertQualityPolicy | None = None,
 ) -> Tested:
     """Replay what is worth it over the window of ``correlation``; one that cannot be replayed hides no other.
 
@@ -114,7 +120,7 @@ def back_tests(
         InvalidInputError: if a rule file cannot be read.
     """
     chosen = worth_testing(correlation, rules)
-    past = Past(correlation, incidents, metrics, slos)
+    past = Past(correlation, incidents, metrics, slos, policy)
     tests, problems = [], []
     for one in chosen[:MOST]:
         try:

@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from release_watch.artifacts.store import ArtifactStore
-from release_watch.assurance.correlation import Correlation, alert_intervals, correlate
+from release_watch.assurance.correlation import Correlation, correlation_of
 from release_watch.assurance.drift.command import Connect
-from release_watch.assurance.quality.collecting import KnownIncidents, blind_notes, known_incidents
+from release_watch.assurance.quality.collecting import (
+    KnownIncidents,
+    alert_quality,
+    blind_notes,
+    known_incidents,
+)
 from release_watch.assurance.tuning.asking import Asked, OwnedAlert, asked
 from release_watch.assurance.tuning.back_test import BackTest
 from release_watch.assurance.tuning.choosing import MOST, Past, worth
@@ -123,9 +128,16 @@ def _past(wanted: Asked, config: Config) -> tuple[KnownIncidents, Past]:
         )
     within = [one for one in known.found if one.opened_at <= end and (one.closed_at or end) >= start]
     metrics = wanted.backends.metrics()
-    alerts = alert_intervals(metrics, wanted.window, wanted.services, environment=wanted.environment)
-    correlation = correlate(alerts, within, window=wanted.window)
-    return known, Past(correlation, within, metrics, config.slos_of(wanted.services))
+    report = alert_quality(
+        wanted.backends,
+        config,
+        wanted.window,
+        wanted.services,
+        environment=wanted.environment,
+        tickets=known,
+    )
+    slos, policy = config.slos_of(wanted.services), config.policies.alert_quality
+    return known, Past(correlation_of(report), within, metrics, slos, policy)
 
 
 def _picked(wanted: Asked, correlation: Correlation) -> tuple[Sequence[OwnedAlert], tuple[str, ...]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from release_watch.assurance.alerts import history_query
-from release_watch.assurance.correlation import RULES, AlertQuality, Correlation
+from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.proportion import in_words
+from release_watch.assurance.quality.tables import quality_tables
 from release_watch.assurance.tuning import acceptance
 from release_watch.assurance.tuning.advice import proposals
 from release_watch.assurance.tuning.back_test import BackTest
@@ -80,7 +80,7 @@ def tuning_markdown(
         precision=in_words(correlation.precision),
         recall=in_words(correlation.recall),
         detection=_detection(correlation.detection_seconds),
-        quality=[_quality_row(alert) for alert in correlation.alerts],
+        measured=quality_tables(correlation.report),
         missed=[(i.ref, i.service, i.title, i.opened_at.isoformat()) for i in correlation.missed],
         proposals=proposals(correlation),
         adjustments=adjustments,
@@ -88,21 +88,8 @@ def tuning_markdown(
         acceptance=acceptance.RULES,
         objectives=[_slo_row(slo) for slo in config.slos_of(services)],
         thresholds=[row for text in rules for row in _threshold_rows(text)],
-        matching=RULES,
-        query=history_query(services, environment),
-    )
-
-
-def _quality_row(alert: AlertQuality) -> tuple[object, ...]:
-    true = "unknown" if alert.true_positives is None else alert.true_positives
-    return (
-        alert.alert,
-        alert.service,
-        alert.severity,
-        alert.firings,
-        true,
-        in_words(alert.precision),
-        alert.flaps,
+        matching=correlation.report.rules,
+        queries=sorted(correlation.report.queries.items()),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from release_watch.errors import InvalidInputError, NotConfiguredError
 from release_watch.orchestration.hooks.transport import ConnectionTransport, find_connection, request_headers
@@ -14,7 +14,7 @@ from release_watch.telemetry.metrics import Prometheus
 from release_watch.telemetry.traces import Tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from airflow.sdk import Connection
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from release_watch.transport import Transport
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
+FoundT = TypeVar("FoundT")
 
 
 class AirflowBackends:
@@ -41,13 +42,14 @@ class AirflowBackends:
         self._transports: dict[str, ConnectionTransport] = {}
         self._metrics: dict[str, Metrics] = {}
         self._conn_ids: dict[str, str] = {}
+        self._missing: set[str] = set()
 
     def metrics(self, service: Service | None = None) -> Metrics:
         """Return the metrics backend of ``service``, or the environment's."""
         signal = service.signals.metrics if service else None
         conn_id = self._conn_id("prometheus", signal.connection if signal else None)
         if conn_id not in self._metrics:
-            self._metrics[conn_id] = _prometheus(find_connection(conn_id, "metrics"))
+            self._metrics[conn_id] = _prometheus(self._found(conn_id, "metrics"))
         return self._metrics[conn_id]
 
     def prometheus(self) -> Transport:
@@ -63,7 +65,7 @@ class AirflowBackends:
     def rule_extra(self) -> RuleExtra:
         """Return how rules get into force: the extra fields ``rules`` and ``rules_directory``."""
         conn_id = self._conn_id("prometheus")
-        extra = find_connection(conn_id, "alert rules").extra_dejson
+        extra = self._found(conn_id, "alert rules").extra_dejson
         folder = extra.get("rules_directory")
         return RuleExtra(conn_id, extra.get("rules"), Path(folder) if folder else None)
 
@@ -135,7 +137,7 @@ class AirflowBackends:
         if name not in self._conn_ids:  # each look-up is a call to the API server
             for_environment = f"{name}_{self.environment}"
             try:
-                find_connection(for_environment, name)
+                self._found(for_environment, name)
             except NotConfiguredError:
                 for_environment = default
             self._conn_ids[name] = for_environment
@@ -143,8 +145,25 @@ class AirflowBackends:
 
     def _transport(self, conn_id: str, needed_for: str) -> ConnectionTransport:
         if conn_id not in self._transports:
-            self._transports[conn_id] = ConnectionTransport(conn_id, needed_for)
+            self._transports[conn_id] = self._looked_up(ConnectionTransport, conn_id, needed_for)
         return self._transports[conn_id]
+
+    def _found(self, conn_id: str, needed_for: str) -> Connection:
+        return self._looked_up(find_connection, conn_id, needed_for)
+
+    def _looked_up(self, look_up: Callable[[str, str], FoundT], conn_id: str, needed_for: str) -> FoundT:
+        """Return what a connection gives; that there is none is remembered, as a look-up asks the API server.
+
+        Raises:
+            NotConfiguredError: if there is none of that name.
+        """
+        if conn_id in self._missing:
+            raise NotConfiguredError(conn_id, needed_for)
+        try:
+            return look_up(conn_id, needed_for)
+        except NotConfiguredError:
+            self._missing.add(conn_id)
+            raise
 
 
 def mailbox_settings(conn_id: str) -> MailboxSettings:

@@ -29,4 +29,5 @@ def phase_3(after: BaseOperator) -> BaseOperator:
         scorecard = Step(action=publish_scorecard)
         chain(after, [schedule, correlate])
         chain(correlate, improvements, scorecard)
+        chain(schedule, scorecard)  # what is registered is what drift is counted against
         return gate(3, after=[schedule, scorecard])

@@ -15,6 +15,7 @@ from release_watch.orchestration.steps.activation import (
     dashboard_record,
 )
 from release_watch.orchestration.steps.alert_test import alert_test_results
+from release_watch.orchestration.steps.drifting import count_drift
 from release_watch.orchestration.steps.instrumentation import coverage_audit, read_documents
 from release_watch.orchestration.steps.tuned_rules import rules_in_force, tuned_alerts
 from release_watch.orchestration.steps.watching import BASELINE_RULES, RESULTS, baseline_rule_set
@@ -114,7 +115,14 @@ def _tried(
     from release_watch.assurance.tuning.choosing import back_tests
 
     slos = run.config.slos_of(run.release.services)
-    tested = back_tests(correlation, incidents, rules, run.backends.metrics(), slos)
+    tested = back_tests(
+        correlation,
+        incidents,
+        rules,
+        run.backends.metrics(),
+        slos,
+        run.config.policies.alert_quality,
+    )
     for problem in tested.problems:
         log.warning("Not replayed: %s", problem)
     for test in tested.tests:
@@ -135,20 +143,19 @@ def _written(run: ProtocolRun, images: Mapping[str, bytes]) -> list[str]:
 
 def correlated(run: ProtocolRun) -> tuple[Correlation, Sequence[Incident]]:
     """Return how the alerts of these services matched incidents over the last days, and the incidents."""
-    from release_watch.assurance.correlation import alert_intervals, correlate
-    from release_watch.orchestration.steps.escalation import tracker
+    from release_watch.assurance.correlation import correlation_of
+    from release_watch.assurance.quality.collecting import alert_quality, incidents_or_why
 
     end = now()
     window: tuple[datetime, datetime] = (end - HISTORY, end)
-    alerts = alert_intervals(
-        run.backends.metrics(), window, run.release.services, environment=run.release.environment
+    services = run.release.services
+    known = incidents_or_why(run.backends, run.config, window[0], services)
+    if known.found is None:
+        log.warning("No incident history: %s", known.problem)
+    report = alert_quality(
+        run.backends, run.config, window, services, environment=run.release.environment, tickets=known
     )
-    try:
-        incidents = tracker(run).incidents(window[0], run.release.services)
-    except ReleaseWatchError as error:
-        log.warning("No incident history: %s", error)
-        return correlate(alerts, None, window=window, problem=str(error)), ()
-    return correlate(alerts, incidents, window=window), incidents
+    return correlation_of(report), known.lasting_into(window)
 
 
 def queue_improvements(run: ProtocolRun) -> str:
@@ -246,6 +253,7 @@ def publish_scorecard(run: ProtocolRun) -> str:
         results=alert_test_results(run),
         monitoring=monitoring_results(run),
         correlation=last_correlation(run),
+        drift=count_drift(run),
         backlog=tuple(improvements(run)),
     )
     at, where = now(), run.release.environment

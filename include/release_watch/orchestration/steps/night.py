@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from release_watch.assurance.alert_path import Drilled
     from release_watch.assurance.backlog import Entry
     from release_watch.assurance.drift.of_the_night import Kept
-    from release_watch.assurance.nightly import NightReport
+    from release_watch.assurance.nightly import NightReport, ReleaseNight
     from release_watch.assurance.reading import NightReading
     from release_watch.assurance.registry import ActiveRelease
     from release_watch.assurance.scorecard import DriftCount, Earlier, Sources
@@ -33,6 +33,8 @@ GRACE = timedelta(hours=6)
 """A night that is late by less, because workers were busy, is made up for."""
 LONGEST = timedelta(days=31)
 """So far back alerts are held against incidents after nights that were missed."""
+NIGHTS_COMPARED = 7
+"""In so many nights before, that of a release's last scorecard is looked for."""
 
 
 class NightTerms(NamedTuple):
@@ -69,8 +71,8 @@ def check_active_releases(store: ArtifactStore, moment: datetime) -> NightReport
 
     config, registry = load_config(), ActiveReleases(artifact_root())
     environments = sorted({entry.release.environment for entry in registry.all()})
-    since = covers_since(store, moment)
-    kept = kept_of(store)
+    last = last_report(store)
+    since, kept = covers_since(last, moment), kept_of(last)
     nights = [
         _night(name, registry.all(name), config, NightTerms(moment, since, kept)) for name in environments
     ]
@@ -98,39 +100,40 @@ def _after(store: ArtifactStore, night: EnvironmentNight, config: Config) -> Non
         log.error("The scorecards of %s are not up to date: %s", night.environment, error)
 
 
-def covers_since(store: ArtifactStore, moment: datetime) -> datetime:
+def covers_since(last: NightReport | None, moment: datetime) -> datetime:
     """Return since when this night answers: the last report, a day at least and a month at most."""
     from release_watch.assurance.reading import LOOK_BACK
 
-    last = next((report.generated_at for report in _earlier_reports(store)), moment - LOOK_BACK)
-    return max(min(last, moment - LOOK_BACK), moment - LONGEST)
+    reported = last.generated_at if last else moment
+    return max(min(reported, moment - LOOK_BACK), moment - LONGEST)
 
 
 def earlier_nights(store: ArtifactStore) -> Iterator[ArtifactStore]:
     """Yield the stores of the nights before that of ``store`` that have a report, newest first."""
     from release_watch.artifacts.store import ArtifactStore
 
-    folder = artifact_root() / "monitoring" / FOLDER
+    folder: Any = artifact_root() / "monitoring" / FOLDER
     if not folder.exists():
         return
-    nights = {str(path).rstrip("/").split("/")[-2] for path in folder.rglob(REPORT)}
+    nights = {str(night.name) for night in folder.iterdir()}
     for name in sorted((night for night in nights if night < store.release_id), reverse=True):
-        yield ArtifactStore(artifact_root(), FOLDER, name)
+        if (folder / name / REPORT).exists():
+            yield ArtifactStore(artifact_root(), FOLDER, name)
 
 
-def _earlier_reports(store: ArtifactStore) -> Iterator[NightReport]:
+def last_report(store: ArtifactStore) -> NightReport | None:
+    """Return the report of the last night before that of ``store`` that has one."""
     from release_watch.assurance.nightly import NightReport
 
-    for earlier in earlier_nights(store):
-        yield earlier.read_model(REPORT, NightReport)
+    last = next(earlier_nights(store), None)
+    return last.read_model(REPORT, NightReport) if last else None
 
 
-def kept_of(store: ArtifactStore) -> Kept:
+def kept_of(last: NightReport | None) -> Kept:
     """Return what releases and the last night keep beside the registry."""
     from release_watch.assurance.drift.activated import drills_of
     from release_watch.assurance.drift.of_the_night import Kept
 
-    last = next(_earlier_reports(store), None)
     seen = {
         night.release_id: {drift.key: drift.since for drift in night.drift if drift.since}
         for night in (last.releases if last else ())
@@ -153,11 +156,13 @@ def _night(
 ) -> EnvironmentNight:
     from release_watch.assurance.nightly import night
     from release_watch.assurance.reading import NightReading
+    from release_watch.assurance.tuning.kept import KeptTunings
     from release_watch.orchestration.hooks.backends import AirflowBackends
 
     backends = AirflowBackends(environment)
     drilled = drill_alert_paths(active, environment, backends, config, terms.at)
-    reading = NightReading(active, backends, config, terms.at, terms.since, terms.kept)
+    tunings = KeptTunings(artifact_root(), environment).in_force()
+    reading = NightReading(active, backends, config, terms.at, terms.since, terms.kept, tunings)
     report = night(active, reading, drilled)
     return EnvironmentNight(environment, active, report, reading, drilled, backends)
 
@@ -192,15 +197,19 @@ def refresh_scorecards(store: ArtifactStore, night: EnvironmentNight, config: Co
     from release_watch.assurance.scorecard import scorecard, scorecard_markdown, slo_lines
 
     reading = night.reading
-    slos = slo_lines(config, reading.services, night.backends, reading.at, night.environment)
-    open_items = _open_items(night.environment)
+    environment, trend = night.environment, reading.budget_trend()
+    slos = slo_lines(config, reading.services, night.backends, reading.at, environment, trend)
+    open_items = _open_items(environment)
+    before = list(islice(earlier_nights(store), NIGHTS_COMPARED))
+    nights = {found.release_id: found for found in night.report.releases}
     for entry in night.active:
         release = entry.release.model_copy(update={"services": entry.services})
-        card = scorecard(release, config, _sources(entry, night, open_items), slos, reading.at)
-        name = f"scorecards/{night.environment}/{release.release_id}"
+        sources = _sources(entry, night, open_items, nights.get(release.release_id))
+        card = scorecard(release, config, sources, slos, reading.at)
+        name = f"scorecards/{environment}/{release.release_id}"
         store.write_json(f"{name}.json", card)
-        store.write_text(f"{name}.md", scorecard_markdown(card, _last_card(store, f"{name}.json")))
-    log.info("%d scorecards: %s", len(night.active), store.uri_of(f"scorecards/{night.environment}"))
+        store.write_text(f"{name}.md", scorecard_markdown(card, _last_card(before, f"{name}.json")))
+    log.info("%d scorecards: %s", len(night.active), store.uri_of(f"scorecards/{environment}"))
 
 
 def amend_backlog(night: EnvironmentNight, config: Config) -> None:
@@ -238,7 +247,9 @@ def _open_items(environment: str) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries(living or "") if entry.state == "open")
 
 
-def _sources(entry: ActiveRelease, night: EnvironmentNight, open_items: Sequence[Entry]) -> Sources:
+def _sources(
+    entry: ActiveRelease, night: EnvironmentNight, open_items: Sequence[Entry], found: ReleaseNight | None
+) -> Sources:
     from release_watch.artifacts.models import AlertTestResults, MonitoringResults
     from release_watch.assurance.scorecard import Sources
 
@@ -247,21 +258,20 @@ def _sources(entry: ActiveRelease, night: EnvironmentNight, open_items: Sequence
         results=_artifact(entry, "alert-test-results.json", AlertTestResults),
         monitoring=_artifact(entry, "monitoring-results.json", MonitoringResults),
         correlation=night.reading.whole_correlation(entry.services),
-        drift=drift_of_night(entry, night.report),
+        drift=drift_of_night(found),
         backlog=tuple(
             item.as_item() for item in open_items if item.fields.get("service", "") in ("", *entry.services)
         ),
     )
 
 
-def drift_of_night(entry: ActiveRelease, report: NightReport) -> DriftCount | None:
-    """Return what is live otherwise than it was activated, as the night's checks counted it."""
+def drift_of_night(night: ReleaseNight | None) -> DriftCount | None:
+    """Return what is live otherwise than a release activated it, as the night's checks counted it."""
     from release_watch.assurance.scorecard import DriftCount
 
-    night = next((n for n in report.releases if n.release_id == entry.release.release_id), None)
     if night is None or not night.checks:
         return None
-    return DriftCount(by_kind=dict(Counter(drift.kind for drift in night.drift)), behind=REPORT)
+    return DriftCount.of(night.drift, REPORT)
 
 
 def _artifact(entry: ActiveRelease, name: str, model: type[Model]) -> Model | None:
@@ -273,10 +283,10 @@ def _artifact(entry: ActiveRelease, name: str, model: type[Model]) -> Model | No
         return None
 
 
-def _last_card(store: ArtifactStore, name: str) -> list[Earlier]:
+def _last_card(before: Sequence[ArtifactStore], name: str) -> list[Earlier]:
     from release_watch.assurance.scorecard import Earlier, Scorecard
 
-    last = next((night for night in earlier_nights(store) if night.exists(name)), None)
+    last = next((night for night in before if night.exists(name)), None)
     if last is None:
         return []
     return [Earlier(f"the night of {last.release_id}", last.read_model(name, Scorecard))]
