@@ -91,6 +91,26 @@ class TestTuningReport:
         assert "add tickets_default" in text
         assert "precision: unknown" in text
 
+    def test_tells_what_alerts_cost_people(self):
+        text = self.report(correlate([alert(10, 20)], [incident(15, 60)], window=WINDOW))
+        for words in (
+            "| pages | 1 |",
+            "| pages per shift |",
+            "| duplicates | 0 |",
+            "| firings that nobody acted on | 0 |",
+            "| first alert to the ticket | 300 s (median of 1) |",
+            "| first alert to the acknowledgement | unknown |",
+        ):
+            assert words in text
+
+    def test_without_alertmanager_it_says_that_silenced_firings_count_as_pages(self):
+        assert "silences are not known" in self.report(correlate(NOISE, [], window=WINDOW))
+
+    def test_without_a_tracker_pages_are_told_and_what_tickets_tell_is_unknown(self):
+        text = self.report(correlate(NOISE, None, window=WINDOW, problem="add tickets_default"))
+        assert "| pages | 4 |" in text
+        assert "| firings that nobody acted on | unknown |" in text
+
     def test_documents_thresholds_objectives_and_adjustments(self):
         rule = Rule(alert="HighErrorRate", expr="errors > 0.1", hold="5m", labels={"service": "checkout"})
         text = self.report(
@@ -279,6 +299,25 @@ class TestScorecard:
         text = self.card(FakeBackends(Falling()))
         assert "points in 7 d" in text
         assert "| -" in text
+
+    def test_shows_pages_times_and_what_nobody_acted_on(self):
+        text = self.card(correlation=correlate(NOISE, [incident(100, 101)], window=WINDOW))
+        assert "| pages per shift | 2.00 (in all 4, at night 0, silences not known) |" in text
+        assert "| first alert to acknowledgement | unknown |" in text
+        assert "| alerts nobody acted on | 3 |" in text
+
+    def test_one_that_was_written_before_pages_were_told_is_still_read(self):
+        made = self.made()
+        new = {"paging", "times", "not_acted_on"}
+        names = ("pages per shift", "impact to first alert", "first alert to ack", "alerts nobody")
+        numbers = tuple(one for one in made.numbers if not one.name.startswith(names))
+        earlier = type(made).model_validate_json(
+            made.model_copy(update={"numbers": numbers}).model_dump_json(exclude=new)
+        )
+        assert (earlier.paging, earlier.times, earlier.not_acted_on) == (None, None, None)
+        text = scorecard_markdown(made, [Earlier("the last night", earlier)])
+        assert "not there before" in text
+        assert draw(earlier).startswith(b"\x89PNG")
 
     def test_is_the_same_after_a_round_through_json(self):
         made = self.made()

@@ -11,6 +11,7 @@ from release_watch.assurance.dashboards_there import dashboards_there
 from release_watch.assurance.drift import Drift, Expected, of_the_night
 from release_watch.assurance.nightly import NightReport, night
 from release_watch.assurance.quality import collecting
+from release_watch.assurance.quality.history import ALIVE
 from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
 from release_watch.assurance.scorecard import slo_lines
@@ -309,6 +310,20 @@ def test_a_server_that_is_away_is_asked_once_and_told_for_every_release(world):
     assert len(world["servers"]["grafana"].requests) == 1
     assert all("Grafana: is away" in line for line in report.lines)
     assert all(any(o.name == "coverage" for o in night.decision.objectives) for night in report.releases)
+
+
+def test_silences_are_asked_for_once_for_drift_and_for_pages(world):
+    world["servers"] |= {
+        "alertmanager": FakeServer({"/api/v2/silences": Answer(200, [])}),
+        "amtool": FakeServer(),
+    }
+    backends = FakeBackends(world["metrics"], **world["servers"])
+    looked_at = NightReading((entry(),), backends, CONFIG, NOW)
+    night((entry(),), looked_at, world["drilled"])
+    asked = [path for _, path in world["servers"]["alertmanager"].requests]
+    assert asked.count("/api/v2/silences") == 1
+    assert looked_at.correlation(["checkout"]).report.queries["silences"] == "http://server/api/v2/silences"
+    assert not any(ALIVE in query for query in world["metrics"].queries)
 
 
 def test_a_young_release_is_audited_by_itself_as_its_version_is_part_of_that(world):

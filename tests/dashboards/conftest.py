@@ -21,6 +21,7 @@ from release_watch.telemetry.metrics import Sample
 from release_watch.transport import Answer
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
+SAVED_AT = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -82,6 +83,7 @@ class GrafanaStandIn:
         self.folders: dict[str, str] = {}
         self.stored: dict[str, tuple[str, dict[str, Any]]] = {}
         self.messages: list[str] = []
+        self.saved_by = "sa-release-watch"
         self.annotations: list[dict[str, Any]] = []
         self.calls: list[tuple[str, str]] = []
         self.refuses: tuple[int, Any] | None = None
@@ -106,6 +108,7 @@ class GrafanaStandIn:
             ("GET", "/api/folders"): lambda: self._listed(params or {}),
             ("POST", "/api/folders"): lambda: self._make_folder(json),
             ("POST", "/api/dashboards/db"): lambda: self._store(json),
+            ("GET", "/api/search"): self._searched,
             ("GET", "/api/annotations"): lambda: self._found(params or {}),
             ("POST", "/api/annotations"): lambda: self._annotate(json),
         }
@@ -121,6 +124,15 @@ class GrafanaStandIn:
     def _listed(self, params: Mapping[str, Any]) -> Answer:
         known = [{"id": n, "uid": uid, "title": title} for n, (uid, title) in enumerate(self.folders.items())]
         return Answer(200, known[: params.get("limit", 1000)])
+
+    def _searched(self) -> Answer:
+        return Answer(
+            200,
+            [
+                {"id": n, "uid": uid, "title": content["title"], "type": "dash-db", "folderUid": folder}
+                for n, (uid, (folder, content)) in enumerate(self.stored.items())
+            ],
+        )
 
     def _folder(self, uid: str) -> Answer:
         if uid not in self.folders:
@@ -164,7 +176,8 @@ class GrafanaStandIn:
         if uid not in self.stored:
             return Answer(404, {"message": "Dashboard not found"})
         folder, content = self.stored[uid]
-        return Answer(200, {"meta": {"folderUid": folder, "url": f"/d/{uid}/slug"}, "dashboard": content})
+        meta = {"folderUid": folder, "url": f"/d/{uid}/slug", "updated": SAVED_AT, "updatedBy": self.saved_by}
+        return Answer(200, {"meta": meta, "dashboard": content})
 
     def _found(self, params: Mapping[str, Any]) -> Answer:
         wanted = set(params.get("tags", ()))

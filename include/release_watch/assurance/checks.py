@@ -48,6 +48,9 @@ def _drift(subject: Subject) -> Iterator[Objective]:
         )
     if not drifts:
         reason = "everything means what it did when it was activated"
+        if left := subject.reading.dashboards_uncompared(subject.entry):
+            count = f"{left} of {len(subject.entry.dashboards)} dashboards"
+            reason += f", but {count} were not compared tonight: they are not there, or have their turn later"
         yield Objective(name="drift", verdict=Verdict.GO, reason=reason)
 
 

@@ -18,12 +18,12 @@ from release_watch.assurance.quality.collecting import (
     KnownIncidents,
     Past,
     alerts_of,
-    blind_notes,
     known_incidents,
     known_silences,
     report_of,
 )
 from release_watch.assurance.quality.intervals import AlertInterval
+from release_watch.assurance.quality.silences import silences_told
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.tuning.following import followed_since
 from release_watch.assurance.tuning.kept import Readable
@@ -77,14 +77,14 @@ class NightReading:
         self._active = [entry for entry in active if set(entry.services) <= set(known)]
         self._services = [known[name] for entry in self._active for name in entry.services]
         self.dashboards = Once(lambda: dashboards_there(backends.grafana()))
-        self._drift = DriftReading(active, backends, config, at, kept or Kept(), self.dashboards)
+        told = Once(lambda: silences_told(backends.alertmanager()))
+        self._drift = DriftReading(active, backends, config, at, kept or Kept(), self.dashboards, told)
         self.watchdog = Once(lambda: bool(backends.metrics().instant(WATCHDOG_QUERY, at)))
         self.budget_trend = Once(self._read_budgets)
         """The SLOs of all services at the moments of :func:`moments_of`, tonight last."""
         self._alerts = Once(self._read_alerts)
         self._tickets = Once(self._read_tickets)
-        self._silences = Once(lambda: known_silences(backends))
-        self._blind = Once(lambda: blind_notes(backends.metrics(), (self.since, at)))
+        self._silences = Once(lambda: known_silences(backends, told))
         young = sorted(filter(self._is_young, self._active), key=_deployed_at, reverse=True)
         self._alone = frozenset(entry.release.release_id for entry in young[:MOST_ALONE])
         self._audited_together: dict[str, Once[dict[str, ServiceAudit]]] = {}
@@ -125,6 +125,10 @@ class NightReading:
             ReleaseWatchError: if what it activated cannot be read.
         """
         return self._drift.of(entry)
+
+    def dashboards_uncompared(self, entry: ActiveRelease) -> int:
+        """Return how many dashboards of a release were not held against what was activated tonight."""
+        return self._drift.uncompared.get(entry.release.release_id, len(entry.dashboards))
 
     def drifted(self, entry: ActiveRelease) -> tuple[Drift, ...]:
         """Return what :meth:`drifts` found; where it found no answer, a drift of kind ``unknown``."""
@@ -196,7 +200,8 @@ class NightReading:
             known = self._tickets()._replace(found=self._incidents_of(services))
         except ReleaseWatchError as error:
             known = KnownIncidents(None, "none", str(error))
-        past = Past(self.alerts(services), known, self._silences(), self._blind())
+        # Blind hours are not asked for: no verdict of the night is made of them.
+        past = Past(self.alerts(services), known, self._silences(), ())
         environment = self._active[0].release.environment if self._active else None
         window = (self.since, self.at)
         return correlation_of(report_of(past, self.config, window, services, environment=environment))

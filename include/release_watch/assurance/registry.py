@@ -21,12 +21,13 @@ RETIREMENT = "retirement.json"
 
 
 class ActiveDashboard(BaseModel):
-    """A dashboard that was activated."""
+    """A dashboard that was activated; ``sha256`` of its JSON as it is kept among the release's artifacts."""
 
     model_config = ConfigDict(frozen=True)
 
     uid: str
     title: str
+    sha256: str | None = None
 
 
 class ActiveRelease(BaseModel):

@@ -78,7 +78,7 @@ def _marked(release: Release | None, grafana: Grafana) -> str | None:
 def _uploaded(dashboard: Dashboard, folder: str, grafana: Grafana, message: str) -> DashboardActivation:
     try:
         url = grafana.upload(dashboard, folder, message)
-        shown, where = grafana.shown(dashboard.uid)
+        shown, where, _ = grafana.shown(dashboard.uid)
     except BackendError as error:
         return _failed(dashboard, str(error))
     if not same_dashboard(shown, dashboard.json_model):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from release_watch.dashboards.connections import variable
@@ -77,6 +78,11 @@ def dashboard_json(sheet: Sheet, rows: Sequence[Row], marks: Sequence[Mark] = ()
 def canonical(dashboard: Mapping[str, Any]) -> str:
     """Return a dashboard as one canonical JSON text, without what Grafana rewrites."""
     return json.dumps({key: value for key, value in dashboard.items() if key not in _IGNORED}, sort_keys=True)
+
+
+def fingerprint(dashboard: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the canonical JSON of a dashboard, in hexadecimal."""
+    return sha256(canonical(dashboard).encode()).hexdigest()
 
 
 def same_dashboard(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from release_watch.dashboards.models import Dashboard
 from release_watch.errors import BackendError
@@ -15,6 +15,10 @@ from release_watch.transport import Transport
 
 BACKEND = "Grafana"
 _MOST_FOLDERS = 1000
+_LONGEST = 80
+"""Characters of a name that are shown."""
+_NOBODY, _NEVER = "Anonymous", "0001-"
+"""What Grafana says of a user, and how a time begins, that it does not know."""
 _HELP = {
     400: "it does not take this content; what is provisioned from files can only be changed there",
     401: "the token of connection grafana_default is missing, wrong or expired; add that of a service "
@@ -26,6 +30,14 @@ _HELP = {
     412: "somebody else has changed it in the meantime, or another dashboard has its title or uid; rename or "
     "remove the other one, then run this again",
 }
+
+
+class Shown(NamedTuple):
+    """A dashboard as Grafana shows it; who saved it last and when, in words, empty where it does not say."""
+
+    model: dict[str, Any]
+    folder: str
+    saved: str = ""
 
 
 class Grafana:
@@ -69,14 +81,10 @@ class Grafana:
         path = answer.get("url") if isinstance(answer, dict) else None
         return f"{self.base_url}{_below(self.base_url, str(path or dashboard.path))}"
 
-    def shown(self, uid: str) -> tuple[dict[str, Any], str]:
-        """Return the dashboard of a uid as Grafana shows it, and the uid of its folder."""
+    def shown(self, uid: str) -> Shown:
+        """Return the dashboard of a uid as Grafana shows it."""
         answer = self._ask("GET", f"/api/dashboards/uid/{uid}")
-        return understood(
-            BACKEND,
-            "a dashboard",
-            lambda: (dict(answer["dashboard"]), str(answer["meta"].get("folderUid") or "")),
-        )
+        return understood(BACKEND, "a dashboard", lambda: _shown(answer["dashboard"], answer["meta"]))
 
     def annotate(self, at: datetime, tags: Sequence[str], text: str) -> None:
         """Mark a moment, once however often this is called with the same tags."""
@@ -104,6 +112,14 @@ class Grafana:
         if answer.status >= 400:
             raise _refused(method, path, answer.status, answer.body)
         return answer.body
+
+
+def _shown(model: Mapping[str, Any], meta: Mapping[str, Any]) -> Shown:
+    by, at = (str(meta.get(name) or "")[:_LONGEST] for name in ("updatedBy", "updated"))
+    words = [f"by {by}"] if by not in ("", _NOBODY) else []
+    words += [f"at {at}"] if at and not at.startswith(_NEVER) else []
+    words += ["to the file that Grafana provisions it from"] if words and meta.get("provisioned") else []
+    return Shown(dict(model), str(meta.get("folderUid") or ""), " ".join(words))
 
 
 def _refused(method: str, path: str, status: int, body: Any) -> BackendError:

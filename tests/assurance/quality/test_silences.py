@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from release_watch.assurance.quality.silences import Matcher, Silence, silenced, silences_from
+from release_watch.assurance.quality.silences import Matcher, Silence, silenced, silences_in, silences_told
 from release_watch.errors import BackendError
 from release_watch.transport import Answer
 from tests.assurance.fakes import FakeServer
@@ -24,7 +24,7 @@ def told(**changes: Any) -> dict[str, Any]:
 
 
 def read(*silences: Any) -> list[Silence]:
-    return silences_from(FakeServer({"/api/v2/silences": Answer(200, list(silences))}))
+    return silences_in(silences_told(FakeServer({"/api/v2/silences": Answer(200, list(silences))})))
 
 
 def test_a_silence_is_read_with_its_times_and_matchers():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from release_watch.artifacts.models import AlertTestResults, DrillResult
 from release_watch.artifacts.store import ArtifactStore
+from release_watch.assurance.drift.kept_boards import Kept
 from release_watch.assurance.drift.model import Board, Expected, Reached, RuleSet
 from release_watch.assurance.drift.reading import rule_set
 from release_watch.assurance.registry import ActiveRelease
@@ -27,7 +27,7 @@ def expected_of(
     *,
     target: RuleTarget | None = None,
     drills: Sequence[DrillResult] = (),
-    models: Mapping[str, Mapping[str, Any]] | None = None,
+    models: Mapping[str, Kept] | None = None,
     users: Collection[str] | None = None,
 ) -> Expected:
     """Return what was activated for a release, without what a later one has taken over.
@@ -38,7 +38,7 @@ def expected_of(
         target: where its rules were put, to know their files and what waits to be adopted; None where that
             cannot be asked.
         drills: those of the release, that proved which receivers its alerts reach.
-        models: the JSON of its dashboards by uid, where that was kept.
+        models: what is kept of its dashboards by uid (``kept_boards``); nothing if it is not looked for.
         users: who can sign in; None where that is not known.
 
     Raises:

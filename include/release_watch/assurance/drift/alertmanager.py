@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,13 +152,15 @@ class LiveAlertmanager:
         return {**marked, "matchers": matchers} if matchers else marked
 
 
-def read_alertmanager(transport: Transport, amtool: Path) -> LiveAlertmanager:
-    """Return the live Alertmanager: two requests.
+def read_alertmanager(
+    transport: Transport, amtool: Path, silences_told: Callable[[], Any] | None = None
+) -> LiveAlertmanager:
+    """Return the live Alertmanager: two requests, one if ``silences_told`` gives its answer about silences.
 
     Raises:
         BackendError: if it does not answer, or has no route.
     """
-    found = get(transport, "Alertmanager", "/api/v2/silences")
+    found = silences_told() if silences_told else get(transport, "Alertmanager", "/api/v2/silences")
     silences = understood("Alertmanager", "silences", lambda: tuple(_silences(found)))
     return LiveAlertmanager(live_configuration(transport), silences, amtool)
 

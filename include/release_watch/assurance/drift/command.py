@@ -13,6 +13,7 @@ from typing import NamedTuple
 from release_watch.artifacts.store import ArtifactStore, PathLike
 from release_watch.assurance.drift.activated import drills_of, expected_of, target_where_known
 from release_watch.assurance.drift.finding import drift_of, unlooked
+from release_watch.assurance.drift.kept_boards import kept_boards
 from release_watch.assurance.drift.live import Away, read_live
 from release_watch.assurance.drift.model import Drift, DriftReport, Expected
 from release_watch.assurance.drift.since import carried, seen
@@ -109,8 +110,10 @@ def _reports(
     for entry in entries:
         release = entry.release
         try:
-            drills = drills_of(ArtifactStore(root, release.environment, release.release_id))
-            expected = expected_of(entry, config, target=target, drills=drills)
+            store = ArtifactStore(root, release.environment, release.release_id)
+            drills = drills_of(store)
+            models = kept_boards(store, entry.dashboards)
+            expected = expected_of(entry, config, target=target, drills=drills, models=models)
             found: tuple[Drift, ...] = drift_of(expected, live)
         except ReleaseWatchError as error:  # one release that cannot be read hides no other
             expected = Expected(release.release_id, release.environment, (), ())

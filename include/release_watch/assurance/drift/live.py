@@ -59,9 +59,13 @@ class LiveRules:
 
 
 class LiveDashboards(NamedTuple):
-    """Dashboards by uid: the JSON, None for one that is not there, Away for one that is not given."""
+    """Dashboards by uid: the JSON, None for one that is not there, Away for one that is not given.
+
+    ``saved`` tells by whom and when each was saved last, where Grafana says so.
+    """
 
     boards: Mapping[str, Mapping[str, Any] | Away | None]
+    saved: Mapping[str, str] = {}
 
 
 class Live(NamedTuple):
@@ -79,13 +83,20 @@ def sense(rule: WatchedRule) -> _Sense:
     return rule.name, frozenset(rule.labels.items())
 
 
-def read_live(backends: Backends, at: datetime, *, dashboards: Collection[str] = ()) -> Live:
+def read_live(
+    backends: Backends,
+    at: datetime,
+    *,
+    dashboards: Collection[str] = (),
+    silences_told: Callable[[], Any] | None = None,
+) -> Live:
     """Return what is live. Nothing is changed; the number of requests does not grow with rules or releases.
 
     Args:
         backends: the servers of one environment.
         at: now.
         dashboards: uids of the dashboards of all releases; one request each.
+        silences_told: gives Alertmanager's answer about silences, where it is read already.
     """
     server = _had(lambda: server_of(backends))
     if isinstance(server, Away):
@@ -96,7 +107,7 @@ def read_live(backends: Backends, at: datetime, *, dashboards: Collection[str] =
         scraping = _had(lambda: read_scraping(found.transport)) if found.manages_itself else None
         interval = scraping.evaluation_interval if isinstance(scraping, LiveScraping) else None
         rules = _had(lambda: _rules(found, interval))
-    alertmanager = _had(lambda: read_alertmanager(backends.alertmanager(), backends.amtool()))
+    alertmanager = _had(lambda: read_alertmanager(backends.alertmanager(), backends.amtool(), silences_told))
     boards = _had(lambda: _dashboards(backends, dashboards)) if dashboards else LiveDashboards({})
     return Live(at, rules, scraping, alertmanager, boards)
 
@@ -116,11 +127,13 @@ def _rules(server: RuleServer, interval: float | None) -> LiveRules:
 def _dashboards(backends: Backends, uids: Collection[str]) -> LiveDashboards:
     grafana = Grafana(backends.grafana())
     found: dict[str, Mapping[str, Any] | Away | None] = {}
+    saved: dict[str, str] = {}
     for uid in sorted(set(uids)):
         try:
-            found[uid] = grafana.shown(uid)[0]
+            shown = grafana.shown(uid)
+            found[uid], saved[uid] = shown.model, shown.saved
         except BackendError as error:
             if error.status is None or error.status >= 500:
                 raise
             found[uid] = None if error.status == 404 else Away(str(error))
-    return LiveDashboards(found)
+    return LiveDashboards(found, saved)

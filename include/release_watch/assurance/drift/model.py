@@ -108,11 +108,14 @@ class RuleSet(NamedTuple):
 
 
 class Board(NamedTuple):
-    """A dashboard that was activated; ``model`` is its JSON, None where only its uid was kept."""
+    """A dashboard that was activated; ``model`` is its JSON, or in words why that is not at hand.
+
+    None: nobody looked for it, so that only whether the dashboard is there can be told.
+    """
 
     uid: str
     title: str
-    model: Mapping[str, Any] | None = None
+    model: Mapping[str, Any] | str | None = None
 
 
 class Reached(NamedTuple):

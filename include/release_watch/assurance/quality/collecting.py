@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from release_watch.assurance.quality import history
 from release_watch.assurance.quality.incidents_csv import read_incidents
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.quality.measures import Asked, measure
 from release_watch.assurance.quality.models import AlertReport
-from release_watch.assurance.quality.silences import Silence, silences_from
+from release_watch.assurance.quality.silences import Silence, silences_in, silences_told
 from release_watch.catalog.config import Config
 from release_watch.errors import NotConfiguredError, ReleaseWatchError
 from release_watch.response.incidents import Incident
@@ -214,11 +214,15 @@ def incidents_or_why(
         return KnownIncidents(None, "none", str(error))
 
 
-def known_silences(sources: Sources) -> KnownSilences:
-    """Return the silences that Alertmanager still knows; where it does not answer they are not known."""
+def known_silences(sources: Sources, told: Callable[[], Any] | None = None) -> KnownSilences:
+    """Return the silences that Alertmanager still knows; where it does not answer they are not known.
+
+    ``told`` gives its answer where that is read already.
+    """
     try:
         alertmanager = sources.alertmanager()
-        return KnownSilences(silences_from(alertmanager), f"{alertmanager.base_url}/api/v2/silences")
+        found = silences_in(told() if told else silences_told(alertmanager))
+        return KnownSilences(found, f"{alertmanager.base_url}/api/v2/silences")
     except ReleaseWatchError as error:
         return KnownSilences(None, f"not known: {error}")
 

@@ -177,6 +177,11 @@ class AlertReport(_Part):
     notes: tuple[str, ...] = ()
 
     @property
+    def silences_known(self) -> bool:
+        """Whether pages are counted without those that were silenced."""
+        return all(one.silenced is not None for one in self.alerts)
+
+    @property
     def missed(self) -> tuple[IncidentMeasures, ...]:
         """The incidents that no alert told of."""
         return tuple(one for one in self.incidents if one.missed)

@@ -43,13 +43,21 @@ class Silence(NamedTuple):
     matchers: tuple[Matcher, ...]
 
 
-def silences_from(alertmanager: Transport) -> list[Silence]:
-    """Return the silences that Alertmanager still knows.
+def silences_told(alertmanager: Transport) -> Any:
+    """Return what Alertmanager answers about silences, for :func:`silences_in`.
 
     Raises:
         BackendError: if it does not answer.
     """
-    found = get(alertmanager, BACKEND, "/api/v2/silences")
+    return get(alertmanager, BACKEND, "/api/v2/silences")
+
+
+def silences_in(found: Any) -> list[Silence]:
+    """Return the silences that Alertmanager still knows, out of its answer.
+
+    Raises:
+        BackendError: if the answer has another form.
+    """
     return understood(BACKEND, "silences", lambda: [_silence(one) for one in found])
 
 

@@ -10,6 +10,7 @@ from release_watch.assurance.quality.models import AlertMeasures, AlertReport, S
 from release_watch.clock import rfc3339
 
 UNKNOWN = "unknown"
+SILENCES_UNKNOWN = "silences are not known, so what was silenced counts too"
 Row = tuple[object, ...]
 
 
@@ -50,7 +51,8 @@ def _numbers(report: AlertReport) -> Iterator[Row]:
         ("first alert to the acknowledgement", times.acknowledge),
     ):
         yield name, spread_in_words(spread), _range(spread)
-    yield "pages", paging.pages, f"{paging.night_pages} at night ({paging.night})"
+    at_night = f"{paging.night_pages} at night ({paging.night})"
+    yield "pages", paging.pages, at_night if report.silences_known else f"{at_night}; {SILENCES_UNKNOWN}"
     shifts = f"{paging.busiest} in the busiest; {paging.heavy_shifts} shifts had too many"
     yield "pages per shift", f"{paging.pages_per_shift:.2f}", f"{shifts}; {paging.rotation}"
     yield "duplicates", sum(one.duplicates for one in report.alerts), ""

@@ -135,7 +135,12 @@ def _paging(correlation: Correlation | None) -> PagingLine | None:
     if correlation is None:
         return None
     paging = correlation.report.paging
-    return PagingLine(pages=paging.pages, night_pages=paging.night_pages, per_shift=paging.pages_per_shift)
+    return PagingLine(
+        pages=paging.pages,
+        night_pages=paging.night_pages,
+        per_shift=paging.pages_per_shift,
+        silences_known=correlation.report.silences_known,
+    )
 
 
 def _not_acted_on(correlation: Correlation | None) -> int | None:

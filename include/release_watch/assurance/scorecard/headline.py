@@ -89,7 +89,8 @@ def _load(card: Scorecard) -> Iterator[Number]:
     behind, paging = "alert-tuning-report.md", card.paging
     shown = UNKNOWN
     if paging is not None:
-        shown = f"{paging.per_shift:.2f} (in all {paging.pages}, at night {paging.night_pages})"
+        blind = "" if paging.silences_known else ", silences not known"
+        shown = f"{paging.per_shift:.2f} (in all {paging.pages}, at night {paging.night_pages}{blind})"
     yield _number("pages per shift", paging.per_shift if paging else None, shown, behind, "lower")
     for name, spread in (
         ("impact to first alert", card.times.detection if card.times else None),

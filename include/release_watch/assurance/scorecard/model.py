@@ -108,6 +108,7 @@ class PagingLine(_Part):
     pages: int
     night_pages: int
     per_shift: float
+    silences_known: bool = True
 
 
 class Risk(_Part):

@@ -12,7 +12,7 @@ from release_watch.orchestration.operators.drill import AcknowledgeDrill, DrillA
 from release_watch.orchestration.operators.step import Step
 from release_watch.orchestration.phases.gate import gate
 from release_watch.orchestration.sensors.acknowledgement import AcknowledgementSensor
-from release_watch.orchestration.steps.activation import activate_dashboards, activate_rules, update_runbook
+from release_watch.orchestration.steps.activation import activate_rules
 from release_watch.orchestration.steps.alert_test import (
     alert_test_declined,
     choose_acknowledgement,
@@ -21,7 +21,9 @@ from release_watch.orchestration.steps.alert_test import (
     drill_undelivered,
     fire_drill,
 )
+from release_watch.orchestration.steps.dashboards import activate_dashboards
 from release_watch.orchestration.steps.instrumentation import AUDIT
+from release_watch.orchestration.steps.runbook import update_runbook
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

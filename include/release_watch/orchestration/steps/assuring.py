@@ -10,11 +10,9 @@ from release_watch import texts
 from release_watch.clock import now
 from release_watch.errors import ReleaseWatchError
 from release_watch.orchestration.run import ProtocolRun, log
-from release_watch.orchestration.steps.activation import (
-    RULES,
-    dashboard_record,
-)
+from release_watch.orchestration.steps.activation import RULES
 from release_watch.orchestration.steps.alert_test import alert_test_results
+from release_watch.orchestration.steps.dashboards import dashboard_record
 from release_watch.orchestration.steps.drifting import count_drift
 from release_watch.orchestration.steps.instrumentation import coverage_audit, read_documents
 from release_watch.orchestration.steps.tuned_rules import rules_in_force, tuned_alerts
@@ -74,10 +72,15 @@ def activated_rules(run: ProtocolRun) -> dict[str, str]:
 
 def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
     """Return the dashboards that Grafana showed back; those that are only files are not activated."""
+    from release_watch.assurance.drift.kept_boards import digest_of
     from release_watch.assurance.registry import ActiveDashboard
 
     found = dashboard_record(run).activations
-    return [ActiveDashboard(uid=board.uid, title=board.title) for board in found if board.activated]
+    return [
+        ActiveDashboard(uid=board.uid, title=board.title, sha256=digest_of(run.store, board.uid))
+        for board in found
+        if board.activated
+    ]
 
 
 def correlate_incidents(run: ProtocolRun) -> str:

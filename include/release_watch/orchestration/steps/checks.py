@@ -61,8 +61,10 @@ def _refreshers(number: int) -> list[Callable[[ProtocolRun], object]]:
         activation,
         alert_test,
         assuring,
+        dashboards,
         handing_over,
         instrumentation,
+        runbook,
         watching,
     )
 
@@ -71,8 +73,8 @@ def _refreshers(number: int) -> list[Callable[[ProtocolRun], object]]:
     if number == 2:
         return [
             activation.activate_rules,
-            activation.activate_dashboards,
-            activation.update_runbook,
+            dashboards.activate_dashboards,
+            runbook.update_runbook,
             alert_test.drill_again,
         ]
     if number == 3:
@@ -106,11 +108,11 @@ def _gate_1(run: ProtocolRun) -> pd.DataFrame:
 def _gate_2(run: ProtocolRun) -> pd.DataFrame:
     from release_watch.artifacts.models import AlertTestResults, Approval
     from release_watch.gates.tables import gate_2_table
-    from release_watch.orchestration.steps import activation
+    from release_watch.orchestration.steps import activation, dashboards, runbook
     from release_watch.orchestration.steps.alert_test import ALERT_TEST
 
     rules = activation.active_rules(run) if run.store.exists(activation.RULES) else []
-    boards = activation.dashboard_record(run)
+    boards = dashboards.dashboard_record(run)
     return gate_2_table(
         _there(run, ALERT_TEST, AlertTestResults),
         critical=[service.name for service in run.services if service.tier == "critical"],
@@ -118,7 +120,7 @@ def _gate_2(run: ProtocolRun) -> pd.DataFrame:
         panels=boards.panels,
         dashboards=boards.dashboards,
         alerts=[rule.name for group in rules for rule in group.alerts],
-        runbook=_text(run, activation.RUNBOOK),
+        runbook=_text(run, runbook.RUNBOOK),
         approval=_there(run, "records/approval-approve_alert_test.json", Approval),
     )
 

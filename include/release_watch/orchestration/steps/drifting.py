@@ -49,9 +49,9 @@ def drift_now(run: ProtocolRun, entry: ActiveRelease) -> DriftReport:
     """
     from release_watch.assurance.drift import DriftReport, drift_of
     from release_watch.assurance.drift.activated import drills_of, expected_of, target_where_known
+    from release_watch.assurance.drift.kept_boards import kept_boards
     from release_watch.assurance.drift.live import read_live
     from release_watch.assurance.drift.since import carried
-    from release_watch.orchestration.steps.night import dashboard_models
 
     at = now()
     expected = expected_of(
@@ -59,7 +59,7 @@ def drift_now(run: ProtocolRun, entry: ActiveRelease) -> DriftReport:
         run.config,
         target=target_where_known(run.backends),
         drills=drills_of(run.store),
-        models=dashboard_models(entry),
+        models=kept_boards(run.store, entry.dashboards),
     )
     live = read_live(run.backends, at, dashboards={board.uid for board in entry.dashboards})
     return DriftReport.of(expected, carried(drift_of(expected, live), {}, at), at)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from release_watch.orchestration.run import ProtocolRun, log
-from release_watch.orchestration.steps.activation import dashboard_record
+from release_watch.orchestration.steps.dashboards import dashboard_record
 from release_watch.orchestration.steps.escalation import PLOTS
 
 if TYPE_CHECKING:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -132,23 +131,18 @@ def last_report(store: ArtifactStore) -> NightReport | None:
 def kept_of(last: NightReport | None) -> Kept:
     """Return what releases and the last night keep beside the registry."""
     from release_watch.assurance.drift.activated import drills_of
+    from release_watch.assurance.drift.kept_boards import kept_boards
     from release_watch.assurance.drift.of_the_night import Kept
 
     seen = {
         night.release_id: {drift.key: drift.since for drift in night.drift if drift.since}
         for night in (last.releases if last else ())
     }
-    return Kept(lambda entry: drills_of(store_for(entry.release)), dashboard_models, seen)
-
-
-def dashboard_models(entry: ActiveRelease) -> dict[str, Mapping[str, Any]]:
-    """Return the JSON of the dashboards of a release by uid, as its run wrote them."""
-    store, found = store_for(entry.release), {}
-    for name in store.names():
-        if name.startswith("dashboards/") and name.endswith(".json"):
-            model = json.loads(store.read_bytes(name))
-            found[str(model.get("uid"))] = model
-    return found
+    return Kept(
+        drills=lambda entry: drills_of(store_for(entry.release)),
+        models=lambda entry: kept_boards(store_for(entry.release), entry.dashboards),
+        last=seen,
+    )
 
 
 def _night(

@@ -12,10 +12,10 @@ from release_watch.clock import now, rfc3339
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.steps.activation import (
     READ_BACK_WITHIN,
-    compare_in_dashboards,
     tell_activation,
 )
 from release_watch.orchestration.steps.answers import granted
+from release_watch.orchestration.steps.dashboards import compare_in_dashboards
 from release_watch.orchestration.steps.escalation import escalate_findings
 from release_watch.orchestration.steps.instrumentation import BASELINE, captured_baseline
 from release_watch.orchestration.steps.rolling_back import planned_response
