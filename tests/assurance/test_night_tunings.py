@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from release_watch.assurance import nightly, reading
+from release_watch.assurance import night_history, nightly
 from release_watch.assurance.backlog.of_the_night import night_items, night_scope
 from release_watch.assurance.checks import RUNNERS, Subject
 from release_watch.assurance.nightly import night
@@ -55,7 +55,7 @@ def objectives(
         return seen
 
     tunings = tunings or Readable((kept(),))
-    stub = SimpleNamespace(tunings=tunings, followed=followed, at=TONIGHT)
+    stub = SimpleNamespace(tunings=tunings, history=SimpleNamespace(followed=followed), at=TONIGHT)
     return list(RUNNERS["tunings"](Subject(entry(*rules), (), stub)))  # type: ignore[arg-type]
 
 
@@ -129,7 +129,7 @@ class Reads:
             self.since.append(window[0])
             return firings(20)
 
-        monkeypatch.setattr(reading, "alerts_of", alerts)
+        monkeypatch.setattr(night_history, "alerts_of", alerts)
         monkeypatch.setattr(collecting, "tickets_of", lambda *_: self)
 
     def incidents(self, since: datetime, _: object) -> list[Incident]:
@@ -147,9 +147,9 @@ def test_alerts_and_incidents_are_read_once_for_the_night_and_for_what_followed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reads, found = Reads(monkeypatch), nights(Readable((kept(),)))
-    last_day = found.alerts(SERVICES)
-    assert [len(part) for part in found.followed("checkout")] == [20, 1]
-    assert found.incidents(SERVICES) == []
+    last_day = found.history.alerts(SERVICES)
+    assert [len(part) for part in found.history.followed("checkout")] == [20, 1]
+    assert found.history.incidents(SERVICES) == []
     assert all(one.start >= found.since == TONIGHT - timedelta(days=1) for one in last_day)
     approved = kept().applied[0].applied_at
     assert reads.since == [approved, approved - collecting.CARRIED_OVER]
@@ -157,8 +157,8 @@ def test_alerts_and_incidents_are_read_once_for_the_night_and_for_what_followed(
 
 def test_without_a_change_only_the_last_day_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     reads, found = Reads(monkeypatch), nights(Readable())
-    found.alerts(SERVICES)
-    found.incidents(SERVICES)
+    found.history.alerts(SERVICES)
+    found.history.incidents(SERVICES)
     last_day = TONIGHT - timedelta(days=1)
     assert reads.since == [last_day, last_day - collecting.CARRIED_OVER]
 
@@ -167,6 +167,6 @@ def test_a_firing_that_went_on_into_the_last_day_begins_with_it(monkeypatch: pyt
     Reads(monkeypatch)
     begun = TONIGHT - timedelta(days=1, minutes=2)
     long = AlertInterval("A", "checkout", "page", begun, begun + timedelta(minutes=5))
-    monkeypatch.setattr(reading, "alerts_of", lambda *_: [long])
+    monkeypatch.setattr(night_history, "alerts_of", lambda *_: [long])
     found = nights(Readable((kept(),)))
-    assert found.alerts(SERVICES) == [long._replace(start=found.since, begun_before=True)]
+    assert found.history.alerts(SERVICES) == [long._replace(start=found.since, begun_before=True)]

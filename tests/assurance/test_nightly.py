@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from release_watch.artifacts.models import AlertTestResults, CoverageStatus
-from release_watch.assurance import reading
+from release_watch.assurance import night_coverage, reading
 from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.dashboards_there import dashboards_there
 from release_watch.assurance.drift import Drift, Expected, of_the_night
@@ -89,7 +89,7 @@ def world(monkeypatch):
 
     monkeypatch.setattr(of_the_night, "drift_of", drifts)
     monkeypatch.setattr(collecting, "tickets_of", Tracker)
-    monkeypatch.setattr(reading, "audit", audit)
+    monkeypatch.setattr(night_coverage, "audit", audit)
     monkeypatch.setattr(
         reading, "versions_seen", lambda signals, _: dict.fromkeys(signals, found["versions"])
     )
@@ -322,7 +322,10 @@ def test_silences_are_asked_for_once_for_drift_and_for_pages(world):
     night((entry(),), looked_at, world["drilled"])
     asked = [path for _, path in world["servers"]["alertmanager"].requests]
     assert asked.count("/api/v2/silences") == 1
-    assert looked_at.correlation(["checkout"]).report.queries["silences"] == "http://server/api/v2/silences"
+    assert (
+        looked_at.history.correlation(["checkout"]).report.queries["silences"]
+        == "http://server/api/v2/silences"
+    )
     assert not any(ALIVE in query for query in world["metrics"].queries)
 
 
@@ -339,7 +342,7 @@ def test_many_young_releases_take_no_more_audits_than_some(world):
     young = [entry(f"rel-{hour}", release=release(f"rel-{hour}", days_ago=hour / 24)) for hour in hours]
     report = run(world, entry(), *young)
     quarters = 5
-    assert len(world["audits"]) == reading.MOST_ALONE + quarters + 1
+    assert len(world["audits"]) == night_coverage.MOST_ALONE + quarters + 1
     assert sum(world["audits"]) == 2 * (len(young) + 1)
     assert {night.decision.verdict for night in report.releases} == {Verdict.GO}
 

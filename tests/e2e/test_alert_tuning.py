@@ -100,8 +100,13 @@ def asked(healthy: Rehearsed) -> Iterator[Asked]:
         (folder / f"{one.proposal_id}.json").unlink()
 
 
-def ask(healthy: Rehearsed, name: str, proposal: str) -> str:
-    conf = {"environment": "production", "release_id": healthy.release_folder.name, "proposal_id": proposal}
+def ask(healthy: Rehearsed, name: str, proposal: str, action: str = "apply") -> str:
+    conf = {
+        "environment": "production",
+        "release_id": healthy.release_folder.name,
+        "proposal_id": proposal,
+        "action": action,
+    }
     run_id = f"tuning-{name}-{time.time_ns()}"
     answer = request(healthy, run_id, conf)
     assert answer.status_code == 200, answer.text
@@ -211,6 +216,31 @@ def test_the_night_afterwards_takes_it_for_what_is_in_force(healthy: Rehearsed, 
     (said,) = (o for o in release.decision.objectives if asked.approved.proposal_id in o.name)
     assert said.verdict == "GO"
     assert "nothing to judge by: in force for" in said.reason
+
+
+@pytest.fixture(scope="module")
+def taken_back(healthy: Rehearsed, asked: Asked) -> str:
+    """The approved change, taken back again once the SRE agreed; returns how the run ended."""
+    run_id = ask(healthy, "back", asked.approved.proposal_id, "take_back")
+    return answered(healthy, {run_id: "yes"})["back"]
+
+
+def test_a_change_that_was_taken_back_is_live_no_more(
+    healthy: Rehearsed, asked: Asked, taken_back: str
+) -> None:
+    assert taken_back == "success"
+    assert held(healthy, asked.approved) == asked.held_before[asked.approved.proposal_id]
+    assert "tuned" not in live(healthy, asked.approved)["annotations"]
+    assert "taken back" in conclusion(healthy, "back")
+
+
+def test_the_night_after_that_finds_neither_drift_nor_a_change(
+    healthy: Rehearsed, asked: Asked, taken_back: str
+) -> None:
+    (release,) = (one for one in night(healthy).releases if one.release_id == healthy.release_folder.name)
+    assert release.drift == ()
+    said = {o.name: o.reason for o in release.decision.objectives}
+    assert said["tunings"] == "no approved change of an alert is in force"
 
 
 def night(healthy: Rehearsed) -> NightReport:

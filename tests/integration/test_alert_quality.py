@@ -309,7 +309,7 @@ def test_command_run_script_and_night_tell_the_same(
     entry = ActiveRelease(
         release=shop, services=shop.services, registered_at=month.end, artifacts_uri="file:///artifacts"
     )
-    by_night = NightReading([entry], told, config, month.end, month.window[0]).correlation(names)
+    by_night = NightReading([entry], told, config, month.end, month.window[0]).history.correlation(names)
 
     for found in (by_script, by_run, by_night):
         assert numbers(found.report) == numbers(report)

@@ -12,8 +12,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from release_watch.artifacts.store import ArtifactStore
 from release_watch.assurance.nightly import NightReport
+from release_watch.assurance.registry import ActiveReleases
 from release_watch.orchestration.phases import nightly
 from release_watch.orchestration.steps import night
+from release_watch.slo.rulefile import to_yaml
+from tests.assurance.fakes import release
+from tests.assurance.test_nightly import group
 
 TONIGHT = datetime(2026, 11, 22, 2, 15, tzinfo=UTC)
 
@@ -68,3 +72,46 @@ def test_without_an_active_release_there_is_a_report_all_the_same() -> None:
     report = night.check_active_releases(store(), TONIGHT)
     assert report.releases == ()
     assert store().read_model(night.REPORT, NightReport) == report
+
+
+def under_watch(root: Path, release_id: str, *services: str) -> None:
+    deployed = release(release_id, *services)
+    rules = {release_id: to_yaml([group(services[0])])}
+    ActiveReleases(root).register(deployed, artifacts_uri="file:///a", rules=rules, at=TONIGHT)
+
+
+def test_a_service_that_left_the_catalogue_is_told_and_costs_no_scorecard(root: Path) -> None:
+    under_watch(root, "rel-gone", "gone")
+    report = night.check_active_releases(store(), TONIGHT)
+    assert report.needs_person
+    assert "gone" in report.lines[0]
+    assert store().exists("scorecards/production/rel-gone.md")
+
+
+def test_a_damaged_registration_is_red_and_hides_no_other(root: Path) -> None:
+    under_watch(root, "rel-1", "payments")
+    folder = root / "registry" / "monitoring" / "staging" / "rel-2"
+    folder.mkdir(parents=True)
+    (folder / "registration.json").write_text("{}")
+    damaged, whole = night.check_active_releases(store(), TONIGHT).releases
+    assert damaged.needs_person
+    assert "rel-2 (staging; services not known): a person must act" in damaged.line
+    assert "registration.json: release: Field required; restore the file" in damaged.line
+    assert whole.release_id == "rel-1"
+    assert whole.checks
+
+
+def test_a_report_that_cannot_be_read_does_not_stop_the_night(root: Path) -> None:
+    reported(1, 2)
+    store(1).write_json(night.REPORT, {"releases": "as another version wrote it"})
+    last = night.last_report(store())
+    assert last is not None
+    assert last.generated_at == TONIGHT - timedelta(days=2)
+
+
+def test_a_scorecard_that_cannot_be_read_is_not_compared_with(root: Path) -> None:
+    under_watch(root, "rel-1", "payments")
+    store(1).write_json(night.REPORT, NightReport(generated_at=TONIGHT - timedelta(days=1), releases=()))
+    store(1).write_json("scorecards/production/rel-1.json", {"version": "as another version wrote it"})
+    night.check_active_releases(store(), TONIGHT)
+    assert store().exists("scorecards/production/rel-1.md")

@@ -99,7 +99,7 @@ def _dashboards(subject: Subject) -> Iterator[Objective]:
 
 def _coverage(subject: Subject) -> Iterator[Objective]:
     gaps = 0
-    for service in subject.reading.coverage(subject.entry):
+    for service in subject.reading.coverage.of(subject.entry):
         for signal, checked in service.signals.items():
             if checked.status is CoverageStatus.PASS:
                 continue
@@ -115,7 +115,7 @@ def _coverage(subject: Subject) -> Iterator[Objective]:
     if not gaps:
         reason = f"every signal of {len(subject.services)} services is live"
         yield Objective(name="coverage", verdict=Verdict.GO, reason=reason)
-    if subject.reading.settled(subject.entry):
+    if subject.reading.coverage.settled(subject.entry):
         yield from _versions(subject)
 
 
@@ -181,8 +181,8 @@ def _budgets(subject: Subject) -> Iterator[Objective]:
 
 
 def _incidents(subject: Subject) -> Iterator[Objective]:
-    subject.reading.incidents(subject.entry.services)  # without a tracker the check was not made
-    yield from judge_tuning(subject.reading.correlation(subject.entry.services)).objectives
+    subject.reading.history.incidents(subject.entry.services)  # without a tracker the check was not made
+    yield from judge_tuning(subject.reading.history.correlation(subject.entry.services)).objectives
 
 
 def _tunings(subject: Subject) -> Iterator[Objective]:
@@ -204,7 +204,7 @@ def _tuning(subject: Subject, tuning: KeptTuning) -> Objective:
     if not holds(subject.entry, tuning):
         reason = f"{proposal.change}: not in force, as the rule of this release is another one; {RUN_AGAIN}"
         return Objective(name=name, verdict=Verdict.WARN, reason=reason)
-    found = followed(tuning, *subject.reading.followed(proposal.service), subject.reading.at)
+    found = followed(tuning, *subject.reading.history.followed(proposal.service), subject.reading.at)
     if found.refuted:
         reason = f"{proposal.change}: {found.words}; take it back with the DAG alert_tuning, action take_back"
         return Objective(name=name, verdict=Verdict.NO_GO, reason=reason)

@@ -11,7 +11,7 @@ from release_watch.assurance.alert_path import Drilled
 from release_watch.assurance.checks import RUNNERS, Subject
 from release_watch.assurance.drift import Drift
 from release_watch.assurance.reading import NightReading
-from release_watch.assurance.registry import ActiveRelease
+from release_watch.assurance.registry import ActiveRelease, Damaged
 from release_watch.assurance.schedule import CHECKS, Check
 from release_watch.clock import Timestamp
 from release_watch.errors import ReleaseWatchError
@@ -39,7 +39,8 @@ class ReleaseNight(BaseModel):
     @property
     def line(self) -> str:
         """The one line of this release."""
-        where = f"{self.release_id} ({self.environment}; {', '.join(self.services)})"
+        services = ", ".join(self.services) or "services not known"
+        where = f"{self.release_id} ({self.environment}; {services})"
         if not self.decision.failures:
             return f"{where}: {self.decision.summary()}"
         told = self._causes()
@@ -99,6 +100,18 @@ def night(active: Sequence[ActiveRelease], reading: NightReading, drilled: Drill
         covers_since=reading.since,
         releases=tuple(_release(entry, reading, drilled) for entry in active),
         drills=(drilled.results,) if drilled else (),
+    )
+
+
+def unreadable(damaged: Damaged) -> ReleaseNight:
+    """Return the night of a release whose registration cannot be read: nothing of it can be proven."""
+    reason = f"{damaged.problem}; restore the file, or run the release's monitoring again"
+    return ReleaseNight(
+        release_id=damaged.release_id,
+        environment=damaged.environment,
+        services=(),
+        decision=Decision.over([Objective(name="registration", verdict=Verdict.ERROR, reason=reason)]),
+        needs_person=True,
     )
 
 

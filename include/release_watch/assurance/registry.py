@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
@@ -51,6 +51,21 @@ class ActiveRelease(BaseModel):
     @field_serializer("release")
     def _release(self, release: Release) -> dict[str, Any]:
         return release.model_dump(mode="json")
+
+
+class Damaged(NamedTuple):
+    """A registration that cannot be read, and why."""
+
+    environment: str
+    release_id: str
+    problem: str
+
+
+class UnderWatch(NamedTuple):
+    """The releases under watch, and the registrations that cannot be read."""
+
+    active: tuple[ActiveRelease, ...]
+    damaged: tuple[Damaged, ...]
 
 
 class ActiveReleases:
@@ -126,16 +141,20 @@ class ActiveReleases:
         Raises:
             InvalidInputError: if a registration was damaged.
         """
-        newest_first = sorted(self._registered(environment), key=_age, reverse=True)
-        owned: set[tuple[str, str]] = set()
-        active = []
-        for entry in newest_first:
-            where = entry.release.environment
-            services = tuple(s for s in entry.release.services if (where, s) not in owned)
-            owned.update((where, service) for service in services)
-            if services:
-                active.append(entry.model_copy(update={"services": services}))
-        return tuple(active)
+        return _owners(self._registered(environment))
+
+    def readable(self, environment: str | None = None) -> UnderWatch:
+        """Return what :meth:`all` does as far as it can be read, and which registrations cannot be.
+
+        What a damaged one owns is not known, so an older release may show with a service of it.
+        """
+        found, damaged = [], []
+        for where, release_id in self._places(environment):
+            try:
+                found.append(self._read(where, release_id))
+            except InvalidInputError as error:
+                damaged.append(Damaged(where, release_id, str(error)))
+        return UnderWatch(_owners([entry for entry in found if entry]), tuple(damaged))
 
     def holds(self, release: Release) -> bool:
         """Return whether ``release`` is registered and not retired."""
@@ -167,15 +186,17 @@ class ActiveReleases:
         return next(iter(self.all(environment)), None)
 
     def _registered(self, environment: str | None) -> list[ActiveRelease]:
+        found = [self._read(*place) for place in self._places(environment)]
+        return [entry for entry in found if entry]
+
+    def _places(self, environment: str | None) -> Iterator[tuple[str, str]]:
+        """Yield environment and release id of every registration that was not retired."""
         if not self._root.exists():
-            return []
-        found = []
+            return
         for path in self._root.rglob(REGISTRATION):
             where, release_id = str(path).rstrip("/").split("/")[-3:-1]
             if environment in (None, where) and self.retirement(where, release_id) is None:
-                entry = self._read(where, release_id)
-                found += [entry] if entry else []
-        return found
+                yield where, release_id
 
     def _read(self, environment: str, release_id: str) -> ActiveRelease | None:
         store = self._store(environment, release_id)
@@ -189,3 +210,16 @@ class ActiveReleases:
 
 def _age(entry: ActiveRelease) -> tuple[datetime, str]:
     return entry.release.deployed_at, entry.release.release_id
+
+
+def _owners(registered: Iterable[ActiveRelease]) -> tuple[ActiveRelease, ...]:
+    """Return the releases that still own a service, newest deployment first, with those they own."""
+    owned: set[tuple[str, str]] = set()
+    active = []
+    for entry in sorted(registered, key=_age, reverse=True):
+        where = entry.release.environment
+        services = tuple(s for s in entry.release.services if (where, s) not in owned)
+        owned.update((where, service) for service in services)
+        if services:
+            active.append(entry.model_copy(update={"services": services}))
+    return tuple(active)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
-from release_watch.errors import ReleaseWatchError
+from release_watch.errors import InvalidInputError, ReleaseWatchError
 from release_watch.orchestration.run import log
 from release_watch.orchestration.storage import artifact_root, store_for
 
@@ -64,27 +64,34 @@ def night_store(day: datetime) -> ArtifactStore:
 
 def check_active_releases(store: ArtifactStore, moment: datetime) -> NightReport:
     """Check all releases of all environments, write the report, then scorecards and backlogs."""
-    from release_watch.assurance.nightly import NightReport
+    from release_watch.assurance.nightly import NightReport, unreadable
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.catalog.config import load_config
 
-    config, registry = load_config(), ActiveReleases(artifact_root())
-    environments = sorted({entry.release.environment for entry in registry.all()})
+    config, watched = load_config(), ActiveReleases(artifact_root()).readable()
     last = last_report(store)
-    since, kept = covers_since(last, moment), kept_of(last)
+    terms = NightTerms(moment, covers_since(last, moment), kept_of(last))
     nights = [
-        _night(name, registry.all(name), config, NightTerms(moment, since, kept)) for name in environments
+        _night(name, list(active), config, terms)
+        for name, active in groupby(sorted(watched.active, key=_environment), key=_environment)
     ]
     report = NightReport(
         generated_at=moment,
-        covers_since=since,
-        releases=tuple(release for night in nights for release in night.report.releases),
+        covers_since=terms.since,
+        releases=(
+            *map(unreadable, watched.damaged),
+            *(release for night in nights for release in night.report.releases),
+        ),
         drills=tuple(results for night in nights for results in night.report.drills),
     )
     store.write_json(REPORT, report)
     for night in nights:
         _after(store, night, config)
     return report
+
+
+def _environment(entry: ActiveRelease) -> str:
+    return entry.release.environment
 
 
 def _after(store: ArtifactStore, night: EnvironmentNight, config: Config) -> None:
@@ -121,11 +128,18 @@ def earlier_nights(store: ArtifactStore) -> Iterator[ArtifactStore]:
 
 
 def last_report(store: ArtifactStore) -> NightReport | None:
-    """Return the report of the last night before that of ``store`` that has one."""
+    """Return the newest report before the night of ``store`` that can be read.
+
+    One that cannot, as another version wrote it, must not stop this night: more is looked at again instead.
+    """
     from release_watch.assurance.nightly import NightReport
 
-    last = next(earlier_nights(store), None)
-    return last.read_model(REPORT, NightReport) if last else None
+    for earlier in earlier_nights(store):
+        try:
+            return earlier.read_model(REPORT, NightReport)
+        except InvalidInputError as error:
+            log.warning("The report of the night of %s is passed over: %s", earlier.release_id, error)
+    return None
 
 
 def kept_of(last: NightReport | None) -> Kept:
@@ -215,9 +229,9 @@ def amend_backlog(night: EnvironmentNight, config: Config) -> None:
     reading = night.reading
     found = (
         night.report,
-        reading.audit(),
+        reading.coverage.audit(),
         night.drilled.results if night.drilled else None,
-        reading.whole_correlation(),
+        reading.history.correlation_or_none(),
     )
     living = LivingBacklog(artifact_root(), night.environment)
     origin = Origin(night.environment, f"night of {reading.at:%Y-%m-%d}")
@@ -248,10 +262,10 @@ def _sources(
     from release_watch.assurance.scorecard import Sources
 
     return Sources(
-        audit=night.reading.audit(entry.services),
+        audit=night.reading.coverage.audit(entry.services),
         results=_artifact(entry, "alert-test-results.json", AlertTestResults),
         monitoring=_artifact(entry, "monitoring-results.json", MonitoringResults),
-        correlation=night.reading.whole_correlation(entry.services),
+        correlation=night.reading.history.correlation_or_none(entry.services),
         drift=drift_of_night(found),
         backlog=tuple(
             item.as_item() for item in open_items if item.fields.get("service", "") in ("", *entry.services)
@@ -283,4 +297,8 @@ def _last_card(before: Sequence[ArtifactStore], name: str) -> list[Earlier]:
     last = next((night for night in before if night.exists(name)), None)
     if last is None:
         return []
-    return [Earlier(f"the night of {last.release_id}", last.read_model(name, Scorecard))]
+    try:
+        return [Earlier(f"the night of {last.release_id}", last.read_model(name, Scorecard))]
+    except InvalidInputError as error:
+        log.warning("It is not compared with the night of %s: %s", last.release_id, error)
+        return []
