@@ -122,6 +122,20 @@ class TestTuningReport:
         assert "approved by ada" in text
         assert all(slo.name in text for slo in CONFIG.slos_of(["checkout", "payments"]))
 
+    def test_tells_a_threshold_in_the_words_of_the_rule_and_how_it_was_tuned(self):
+        words = {"threshold": "more than 5 % of requests", "tuned": "for: 5m to 10m"}
+        rule = Rule(alert="HighErrorRate", expr="a" * 500, labels={"service": "checkout"}, annotations=words)
+        rules = [to_yaml([RuleGroup(name="g", rules=(rule,))])]
+        text = self.report(correlate([], [], window=WINDOW), rules=rules)
+        assert "| more than 5 % of requests (tuned: for: 5m to 10m) |" in text
+        assert "aaa" not in text
+
+    def test_a_quiet_week_is_told_in_words(self):
+        text = self.report(correlate([], [], window=WINDOW))
+        assert "No alert fired in this window." in text
+        assert "None: nothing that fired, and no incident, asks for a change." in text
+        assert "None of these has been replayed" not in text
+
     def test_text_from_tickets_cannot_break_the_table(self):
         evil = incident(700, 720, ref="T|1")._replace(title="<script>|`x`\n# gone")
         row = next(
@@ -239,7 +253,8 @@ class TestScorecard:
             row = next(line for line in text.splitlines() if f"| {slo.name} |" in line)
             assert "99.950%" in row
             assert f"{left:.1%}" in row
-            assert "increase(" in row
+            (query,) = (line for line in text.splitlines() if line.startswith(f"- {slo.name}: "))
+            assert "increase(" in query
 
     def test_shows_coverage_precision_drills_risks_and_backlog(self):
         text = self.card()

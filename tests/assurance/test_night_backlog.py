@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from release_watch.assurance.backlog.of_the_night import night_items, night_scope
+from release_watch.assurance.drift import Drift
 from release_watch.assurance.nightly import NightReport, ReleaseNight
 from release_watch.assurance.schedule import CHECKS
 from release_watch.verdict import Decision, Objective, Verdict
@@ -76,3 +79,52 @@ def test_of_alert_paths_only_those_that_were_drilled_tonight_are_within_the_scop
     scope = night_scope(report(("checkout", "payments")), None, a.results(a.drill()), None)
     assert scope.holds("drill", "checkout")
     assert not scope.holds("drill", "payments")
+
+
+def drift(key: str, what: str, kind: Any = "edited", verdict: Verdict = Verdict.NO_GO) -> Drift:
+    return Drift(
+        key=key,
+        kind=kind,
+        what=what,
+        owner="team-orders",
+        service="checkout",
+        verdict=verdict,
+        to_do="activate it again",
+    )
+
+
+def drifted(*found: Drift) -> NightReport:
+    (night,) = report().releases
+    return NightReport(generated_at=NOW, releases=(night.model_copy(update={"drift": found}),))
+
+
+def test_rules_of_a_service_that_drifted_alike_are_one_item_however_many() -> None:
+    many = [drift(f"rule:slo/Burn{number}:0", f"alert Burn{number}: for differs") for number in range(20)]
+    (item,) = night_items(drifted(*many), None, None, None, CONFIG)
+    assert item.title == "checkout: rules are live with another meaning than activated"
+    assert (item.service, item.owner, item.priority) == ("checkout", "team-orders", "high")
+    assert "alert Burn2: for differs; and 17 more, each with its diff" in item.evidence
+    assert "Burn3" not in item.evidence
+    assert item.evidence.endswith("activate it again")
+
+
+def test_the_item_of_drifted_rules_keeps_its_id_when_others_drift() -> None:
+    first = night_items(drifted(drift("rule:slo/A:0", "alert A")), None, None, None, CONFIG)
+    later = night_items(drifted(drift("rule:slo/B:0", "alert B")), None, None, None, CONFIG)
+    missing = night_items(drifted(drift("rule:slo/B:0", "alert B", "missing")), None, None, None, CONFIG)
+    assert first[0].item_id == later[0].item_id != missing[0].item_id
+
+
+def test_words_alone_that_differ_are_of_medium_priority_unless_a_meaning_does_too() -> None:
+    mild = drift("rule:slo/A:0", "alert A: annotations differ", verdict=Verdict.WARN)
+    grave = drift("rule:slo/B:0", "alert B: expression differs")
+    assert [i.priority for i in night_items(drifted(mild), None, None, None, CONFIG)] == ["medium"]
+    assert [i.priority for i in night_items(drifted(mild, grave), None, None, None, CONFIG)] == ["high"]
+
+
+def test_what_drifted_beside_rules_is_an_item_of_its_own() -> None:
+    route = drift("route:checkout:page:oncall", "pages of checkout reach nobody")
+    silence = drift("silence:1:checkout", "all pages of checkout are silenced", "muted")
+    items = night_items(drifted(route, silence), None, None, None, CONFIG)
+    assert {item.title for item in items} == {route.line, silence.line}
+    assert all(item.evidence == "nightly assurance: activate it again" for item in items)

@@ -29,6 +29,8 @@ PRIORITIES: tuple[Priority, ...] = ("high", "medium", "low")
 SLOW_SHARE = 0.8
 """A drill that needed more than this share of its target is worth an item although it passed."""
 NOBODY = "nobody yet: name an owner in services.yaml"
+RESPONSIBLE = "sre"
+"""Who owns what concerns no single service."""
 
 
 class BacklogItem(NamedTuple):
@@ -95,7 +97,7 @@ def improvement(
         kind=kind,
         service=service,
         title=title,
-        owner=owners.get(service, NOBODY),
+        owner=owners.get(service, NOBODY if service else RESPONSIBLE),
         priority=priority,
         evidence=evidence,
     )

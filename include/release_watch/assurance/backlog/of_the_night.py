@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from release_watch.artifacts.models import AlertTestResults, InstrumentationAudit
@@ -9,6 +10,7 @@ from release_watch.assurance.backlog.items import BacklogItem, backlog_items, im
 from release_watch.assurance.backlog.scope import KNOWN, Scope, scope_of
 from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.drift import Drift
+from release_watch.assurance.drift.model import Kind
 from release_watch.assurance.nightly import NightReport, ReleaseNight
 from release_watch.assurance.schedule import CHECKS, Check
 from release_watch.catalog.config import Config
@@ -16,6 +18,14 @@ from release_watch.verdict import Objective
 
 TOLD_ELSEWHERE = frozenset({"coverage", "alert_paths", "incidents", "drift"})
 """Checks whose artifacts say more than their objectives, and name causes as the releases' own runs do."""
+
+MOST_TOLD = 3
+RULES_ARE: dict[Kind, str] = {
+    "edited": "are live with another meaning than activated",
+    "missing": "that were activated are not loaded",
+    "extra": "are loaded that were not activated",
+    "muted": "fail, so that they never fire",
+}
 
 
 def night_items(
@@ -28,7 +38,7 @@ def night_items(
     """Return what the night found to be improved, gravest first, each cause once."""
     owners = {service.name: service.owner for service in config.catalog.services}
     found = [item for night in report.releases for item in _of_release(night, owners)]
-    drifted = [_of_drift(night, drift) for night in report.releases for drift in night.drift]
+    drifted = [item for night in report.releases for item in _of_drifts(night)]
     return in_order([*found, *drifted, *backlog_items(audit, drilled, None, correlation, config)])
 
 
@@ -70,15 +80,34 @@ def _of_release(night: ReleaseNight, owners: Mapping[str, str]) -> Iterator[Back
             )
 
 
-def _of_drift(night: ReleaseNight, drift: Drift) -> BacklogItem:
+def _of_drifts(night: ReleaseNight) -> Iterator[BacklogItem]:
+    """Yield an item for each drift, but one for all rules of a service that drifted alike.
+
+    One edit of a file, or one release over an older one, changes many rules: that is one cause to mend.
+    """
+    rules: dict[tuple[str, Kind], list[Drift]] = defaultdict(list)
+    for drift in night.drift:
+        if drift.area == "rule":
+            rules[drift.service or "", drift.kind].append(drift)
+        else:
+            yield _of_drift(night, [drift], drift.key, drift.line)
+    for (service, kind), drifts in rules.items():
+        title = f"{service or 'no service'}: rules {RULES_ARE.get(kind, kind)}"
+        yield _of_drift(night, drifts, f"rules/{kind}", title)
+
+
+def _of_drift(night: ReleaseNight, drifts: Sequence[Drift], subject: str, title: str) -> BacklogItem:
+    first, more = drifts[0], len(drifts) - MOST_TOLD
+    told = [drift.what for drift in drifts[:MOST_TOLD] if drift.line != title]
+    rest = [f"and {more} more, each with its diff in the night's assurance-report.json"] if more > 0 else []
     return improvement(
         "drift",
-        drift.service or "",
-        f"{night.environment}/{drift.key}",
-        title=drift.line,
-        evidence=f"nightly assurance: {drift.to_do}",
-        priority="medium" if drift.verdict.proceeds else "high",
-        owners={drift.service or "": drift.owner},
+        first.service or "",
+        f"{night.environment}/{subject}",
+        title=title,
+        evidence=f"nightly assurance: {'; '.join([*told, *rest, first.to_do])}",
+        priority="medium" if all(drift.verdict.proceeds for drift in drifts) else "high",
+        owners={first.service or "": first.owner},
     )
 
 

@@ -48,6 +48,11 @@ class Drift(BaseModel):
     since: Timestamp | None = None
 
     @property
+    def area(self) -> str:
+        """What drifted, in a word, as its key begins: ``rule``, ``route``, ``silence``, ``dashboard``..."""
+        return self.key.partition(":")[0]
+
+    @property
     def line(self) -> str:
         """The drift in one line."""
         return f"{self.kind}: {self.what}"

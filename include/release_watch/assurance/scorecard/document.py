@@ -13,7 +13,7 @@ from release_watch.assurance.scorecard.headline import UNKNOWN
 from release_watch.assurance.scorecard.model import CoverageLine, DrillLine, Scorecard, SloLine
 from release_watch.catalog.waivers import Waiver
 from release_watch.clock import rfc3339
-from release_watch.markdown import code, render
+from release_watch.markdown import render
 
 FLAT = 0.001
 """A budget that changed by less than a thousandth is called steady."""
@@ -31,6 +31,7 @@ def scorecard_markdown(
         headline_columns=["what", "value", *(f"against {one.called}" for one in earlier), "behind it"],
         headline=_headline(card, earlier),
         attainments=[_slo(line) for line in card.slos],
+        queries=[(line.slo, line.query) for line in card.slos],
         signals=[signal.value for signal in Signal],
         coverage=[_coverage(line) for line in card.coverage],
         drills=[_drill(line) for line in card.drills],
@@ -60,7 +61,6 @@ def _slo(line: SloLine) -> tuple[Any, ...]:
         f"{line.good_ratio:.3%}" if measured else f"{UNKNOWN}: {line.reason}",
         f"{line.budget_left:.1%}" if measured else UNKNOWN,
         trend(line),
-        code(line.query),
     )
 
 

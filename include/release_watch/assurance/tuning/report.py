@@ -17,7 +17,7 @@ from release_watch.catalog.slos import Slo
 from release_watch.clock import in_words as duration_in_words
 from release_watch.markdown import render
 from release_watch.release import Release
-from release_watch.slo.rulefile import from_yaml
+from release_watch.slo.rulefile import Rule, from_yaml
 
 
 def tuning_report(
@@ -105,8 +105,22 @@ def _slo_row(slo: Slo) -> tuple[str, ...]:
 
 
 def _threshold_rows(text: str) -> list[tuple[str, ...]]:
+    """Return the alerts of a rule file with their thresholds in words, as the rules themselves tell them."""
     return [
-        (rule.name, rule.service or "", rule.labels.get("severity", ""), rule.hold or "0s", rule.expr)
+        (
+            rule.name,
+            rule.service or "",
+            rule.labels.get("slo", ""),
+            rule.labels.get("severity", ""),
+            rule.hold or "0s",
+            _threshold(rule),
+        )
         for group in from_yaml(text)
         for rule in group.alerts
     ]
+
+
+def _threshold(rule: Rule) -> str:
+    told = rule.annotations.get("threshold", rule.expr)
+    tuned = rule.annotations.get("tuned")
+    return f"{told} (tuned: {tuned})" if tuned else told
