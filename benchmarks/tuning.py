@@ -19,7 +19,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from benchmarks.tuning_worlds import KINDS, MINUTE, Kind, World, world
-from release_watch.assurance.tuning.back_test import History, back_test, replayed
+from release_watch.assurance.tuning.back_test import back_test, replayed
+from release_watch.assurance.tuning.history import History
 from release_watch.assurance.tuning.measuring import Measured, Outcome
 from release_watch.assurance.tuning.measuring import measure as measure_change
 from release_watch.assurance.tuning.proposal import TuningProposal

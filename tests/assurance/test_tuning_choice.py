@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from release_watch.assurance.tuning import choosing
+from release_watch.assurance.tuning.inlining import HistoryTooShortError
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from tests.assurance.fakes import FakeMetrics
@@ -69,3 +72,47 @@ def test_more_than_enough_alerts_are_counted(monkeypatch, alerts, left_out):
     tested = choosing.back_tests(correlate([], [missed], window=WINDOW), [missed], [text], FakeMetrics(), ())
     assert len(tested.tests) == choosing.MOST
     assert [problem.split()[0] for problem in tested.problems] == ([str(left_out)] if left_out else [])
+
+
+class Recorded:
+    """A back-test of a rule whose recordings reach back so far only, which keeps what it was asked."""
+
+    def __init__(self, held: timedelta | None) -> None:
+        self.held, self.histories = held, []
+
+    def __call__(self, rule, _group, history, **_: object):
+        self.histories.append(history)
+        if len(self.histories) == 1:
+            raise HistoryTooShortError((), self.held)
+        return rule.alert
+
+
+WEEK = (WINDOW[1] - timedelta(days=7), WINDOW[1])
+
+
+def past(*incidents):
+    return choosing.Past(correlate([], [], window=WEEK), incidents, FakeMetrics(), ())
+
+
+def of_rules(text: str):
+    return next(choosing.alerts_of(text))
+
+
+def test_where_recordings_do_not_reach_as_far_back_the_part_that_they_do_is_replayed(monkeypatch):
+    held = timedelta(days=1, hours=2)
+    monkeypatch.setattr(choosing, "back_test", tested := Recorded(held))
+    start = WINDOW[1] - held
+    early = incident(0, 1)._replace(opened_at=start - timedelta(minutes=1), closed_at=start)
+    late = incident(2, 3)._replace(opened_at=start + timedelta(minutes=1), closed_at=WINDOW[1])
+    assert past(early, late).test(of_rules(rules("A"))) == "A"
+    whole, part = tested.histories
+    assert (whole.window, part.window) == (WEEK, (start, WEEK[1]))
+    assert list(part.incidents) == [late]
+
+
+@pytest.mark.parametrize("held", [None, timedelta(0), choosing.SHORTEST - timedelta(seconds=1)])
+def test_less_than_a_day_is_not_replayed(monkeypatch, held):
+    monkeypatch.setattr(choosing, "back_test", tested := Recorded(held))
+    with pytest.raises(HistoryTooShortError):
+        past().test(of_rules(rules("A")))
+    assert len(tested.histories) == 1

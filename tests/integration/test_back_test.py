@@ -19,7 +19,9 @@ from release_watch.assurance.drift.command import Connected
 from release_watch.assurance.registry import ActiveReleases
 from release_watch.assurance.tuning import command, tuning_markdown
 from release_watch.assurance.tuning.applying import NotApprovedError, apply_proposal
-from release_watch.assurance.tuning.back_test import BackTest, History, back_test, replayed
+from release_watch.assurance.tuning.back_test import BackTest, back_test, replayed
+from release_watch.assurance.tuning.choosing import Chosen, Past
+from release_watch.assurance.tuning.history import History
 from release_watch.assurance.tuning.measuring import Outcome, measure
 from release_watch.assurance.tuning.picture import pictures
 from release_watch.assurance.tuning.proposal import read_proposal
@@ -41,6 +43,8 @@ HALF = timedelta(days=12)
 REQUESTS_PER_MINUTE = 100
 TIMEOUT = timedelta(seconds=30)
 RULE_SET = "tuned"
+RECORDED = timedelta(days=4)
+"""A recording was added so lately; what it records is too long to be calculated for the time before."""
 
 RULE = Rule(
     alert="HighErrorRate",
@@ -101,6 +105,8 @@ def samples(start: int, end: int, failures: dict[int, int]) -> Iterator[str]:
             failed = failures.get(moment, 0)
             counted += failed if code == "500" else REQUESTS_PER_MINUTE - failed
             yield f'http_requests_total{{job="checkout",code="{code}"}} {counted} {moment}'
+    for moment in range(end - int(RECORDED.total_seconds()), end, MINUTE):
+        yield f"failures:of_minute {failures.get(moment, 0)} {moment}"
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +126,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def tested(world: World) -> BackTest:
     return back_test(RULE, GROUP, world.history(0), at=datetime.now(UTC))
+
+
+def test_an_alert_of_young_recordings_is_replayed_over_the_part_that_has_them(world: World) -> None:
+    recording = Rule(record="failures:of_minute", expr=" + ".join(["sum(http_requests_total)"] * 1_000))
+    rule = Rule(alert="Young", expr="max(failures:of_minute) > 4", labels=RULE.labels)
+    groups = (RuleGroup(name="young", interval="1m", rules=(recording, rule)),)
+    start, end = world.halves[0][0], world.halves[1][1]
+    correlation = correlate([], world.incidents, window=(start, end))
+    past = Past(correlation, world.incidents, world.backends.metrics(), ())
+    found = past.test(Chosen(rule, groups[0], groups), anyway=True)
+    assert abs(found.window[0] - (end - RECORDED)) <= timedelta(minutes=10)
+    assert found.window[1] == end
+    of_part = [one for one in world.incidents if one.opened_at >= found.window[0]]
+    assert 0 < found.before.incidents == len(of_part) < len(world.incidents)
+    assert found.before.firings > 0
+    assert found.trials
 
 
 def approval(digest: str) -> Approval:

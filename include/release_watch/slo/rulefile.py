@@ -52,6 +52,12 @@ class Rule(BaseModel):
         """The service that the rule watches; None for rules of no service, such as Watchdog."""
         return self.labels.get("service")
 
+    @property
+    def title(self) -> str:
+        """What people call it: its name and service, and what its namesakes do not have: SLO or metric."""
+        about = self.labels.get("slo") or self.labels.get("metric")
+        return f"{self.name} of {self.service or 'no service'}" + (f" ({about})" if about else "")
+
 
 class RuleGroup(BaseModel):
     """Rules that are evaluated one after the other, every ``interval``."""

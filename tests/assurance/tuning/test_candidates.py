@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release_watch.assurance.tuning.acceptance import KNOWN_INCIDENTS, LATER_PAGE
-from release_watch.assurance.tuning.back_test import BackTest, History, back_test
+from release_watch.assurance.tuning.back_test import BackTest, back_test
 from release_watch.assurance.tuning.candidates import Candidate, louder, main_threshold, quieter
 from release_watch.assurance.tuning.counts import least_events
+from release_watch.assurance.tuning.history import History
 from release_watch.assurance.tuning.masking import announced
 from release_watch.assurance.tuning.proposal import proposal_id
 from release_watch.assurance.tuning.replay import hold_of, keep_of, without_tail

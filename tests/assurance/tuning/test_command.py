@@ -104,7 +104,7 @@ def test_before_and_after_and_the_diff_are_printed_and_what_to_do_with_it(
     for part in (
         "production, 2026-11-01T00:00:00.000Z to ",
         "incidents from incidents.csv (SHA-256 ",
-        "Errors of checkout (ticket), release rel-1: Only ",
+        "Errors of checkout, ticket, release rel-1: Only ",
         "  as it is in force",
         "  for: none to 1 min",
         "PROPOSED",

@@ -7,7 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from release_watch.assurance.tuning.inlining import Inlined, inlined, recordings
+from release_watch.assurance.tuning.inlining import (
+    LONGEST,
+    HistoryTooShortError,
+    Inlined,
+    inlined,
+    recordings,
+)
 from release_watch.errors import InvalidInputError
 from release_watch.slo.rulefile import Rule, RuleGroup
 from release_watch.telemetry.promql_meaning import same_meaning
@@ -107,3 +113,37 @@ def test_recordings_that_read_themselves_are_refused():
 def test_what_cannot_be_parsed_is_refused_and_says_so():
     with pytest.raises(InvalidInputError, match="the expression cannot be replayed"):
         readable("job:errors:ratio >")
+
+
+def chain(length: int, *, times: int = 1) -> list[Rule]:
+    """Recordings of which each reads the next, ``times`` over; the last reads a series."""
+    names = [f"chain:r{number}" for number in range(length)]
+    reads = [*names[1:], "errors"]
+    return [
+        Rule(record=name, expr=" + ".join([read] * times)) for name, read in zip(names, reads, strict=True)
+    ]
+
+
+def test_long_chains_of_recordings_are_calculated_to_their_end():
+    found = readable("chain:r0 > 1", None, *chain(20))
+    assert same_meaning(found.expr, "errors > 1")
+    assert len(found.names) == 20
+
+
+def test_what_would_grow_beyond_all_bounds_is_not_asked_of_a_server():
+    with pytest.raises(HistoryTooShortError, match="chain:r0 are not recorded as far back") as found:
+        readable("chain:r0 > 1", None, *chain(30, times=3))
+    assert [one.metric for one in found.value.lacking] == ["chain:r0"]
+
+
+def test_what_is_not_too_long_is_calculated():
+    found = readable("chain:r0 > 1", None, *chain(8, times=2))
+    assert found.expr.count("errors") == 2**8
+    assert len(found.expr) < LONGEST
+
+
+def test_of_many_recordings_that_are_missing_some_are_named():
+    long = [Rule(record=f"long:r{number}", expr="+".join(["errors"] * LONGEST)) for number in range(5)]
+    expr = " + ".join(rule.name for rule in long)
+    with pytest.raises(HistoryTooShortError, match=r"^long:r0, long:r1, long:r2 and 2 more are not recorded"):
+        readable(expr, None, *long)

@@ -8,8 +8,9 @@ import pytest
 
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.tuning.applying import changed_rules
-from release_watch.assurance.tuning.back_test import BackTest, History, back_test
+from release_watch.assurance.tuning.back_test import BackTest, back_test
 from release_watch.assurance.tuning.candidates import quieter
+from release_watch.assurance.tuning.history import History
 from release_watch.assurance.tuning.masking import announced, masked
 from release_watch.assurance.tuning.proposal import read_proposal
 from release_watch.assurance.tuning.replay import without_tail

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 from release_watch.artifacts.models import Window
 from release_watch.assurance.quality.intervals import AlertInterval
-from release_watch.assurance.quality.matching import MatchRules
-from release_watch.assurance.quality.review import Reviewing
 from release_watch.assurance.tuning.acceptance import Trial, best, refusal
 from release_watch.assurance.tuning.candidates import Candidate, louder, quieter
 from release_watch.assurance.tuning.derived import derived_thresholds
-from release_watch.assurance.tuning.inlining import Inlined, inlined
+from release_watch.assurance.tuning.history import History, RecordedHistory
 from release_watch.assurance.tuning.masking import masked
 from release_watch.assurance.tuning.proposal import TuningProposal, proposal_id
 from release_watch.assurance.tuning.replay import Activity, activity, replay, without_tail
@@ -26,33 +24,12 @@ from release_watch.clock import now
 from release_watch.errors import InvalidInputError
 from release_watch.response.incidents import Incident
 from release_watch.slo.rulefile import Rule, RuleGroup, parse_prometheus_duration
-from release_watch.telemetry.metrics import Metrics
-from release_watch.telemetry.promql import SeriesSelector
 
 DEFAULT_INTERVAL = timedelta(minutes=1)
 """Prometheus' own, where a group names none."""
 
 JUDGED_BY = AlertQualityPolicy()
 """From when on an alert is called noisy or flapping here: the defaults of ``policies.yaml``."""
-
-
-class History(NamedTuple):
-    """What a rule is replayed over: telemetry, a window (start, end) of it, and known incidents.
-
-    ``recorded`` are recording rules by name; ``missed`` the ids of incidents that no alert at all saw.
-    """
-
-    metrics: Metrics
-    window: tuple[datetime, datetime]
-    incidents: Sequence[Incident]
-    recorded: Mapping[str, Sequence[Rule]] = {}
-    missed: frozenset[str] = frozenset()
-    matching: MatchRules | None = None
-    review: Reviewing = "tracker"
-
-    def of(self, service: str) -> list[Incident]:
-        """Return the incidents of a service, and those of all services."""
-        return [one for one in self.incidents if one.service in (service, None)]
 
 
 class BackTest(NamedTuple):
@@ -104,6 +81,7 @@ def back_test(
 
     Raises:
         BackendError: if the server does not answer.
+        HistoryTooShortError: if a shorter window can be replayed.
         InvalidInputError: if the rule cannot be replayed.
     """
     if rule.alert is None or rule.labels.get("drill"):
@@ -154,7 +132,7 @@ class _Laboratory:
         self.step = parse_prometheus_duration(group.interval) if group.interval else DEFAULT_INTERVAL
         self.step = max(self.step, timedelta(seconds=1))
         self._activities: dict[str, Activity] = {}
-        self._missing: dict[SeriesSelector, bool] = {}
+        self.readable = RecordedHistory(history, self.step).readable
 
     def run(self, rule: Rule) -> tuple[Score, list[AlertInterval]]:
         """Return what a variant was worth, and its firings."""
@@ -187,10 +165,6 @@ class _Laboratory:
             rules=history.matching,
             review=history.review,
         )
-
-    def readable(self, expr: str) -> Inlined:
-        """Return an expression as this history can answer it."""
-        return inlined(expr, self._history.recorded, self._is_missing, self.step)
 
     def blind(self, before: Score) -> list[str]:
         """Return the incidents of the service that no alert saw, this one included."""
@@ -235,16 +209,6 @@ class _Laboratory:
             inlined=self.readable(candidate.rule.expr).names,
             generated_at=at,
         )
-
-    def _is_missing(self, selector: SeriesSelector) -> bool:
-        """Return whether history has no sample of a recording near the beginning of its window."""
-        if selector not in self._missing:
-            start, end = self._history.window
-            seconds = int((end - start).total_seconds())
-            early = start + (end - start) / 10
-            query = f"count(count_over_time({selector}[{max(1, seconds // 10)}s]))"
-            self._missing[selector] = not self._history.metrics.instant(query, early)
-        return self._missing[selector]
 
 
 def _wanted(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.quality.measures import match_rules
-from release_watch.assurance.tuning.back_test import BackTest, History, Progress, back_test, unheard
-from release_watch.assurance.tuning.inlining import recordings
+from release_watch.assurance.tuning.back_test import BackTest, Progress, back_test, unheard
+from release_watch.assurance.tuning.history import History
+from release_watch.assurance.tuning.inlining import HistoryTooShortError, recordings
 from release_watch.catalog.policies import AlertQualityPolicy
 from release_watch.catalog.slos import Slo
 from release_watch.errors import ReleaseWatchError
@@ -18,6 +20,9 @@ from release_watch.telemetry.metrics import Metrics
 
 MOST = 20
 """So many alerts are replayed at most; each takes some range queries over all of the history."""
+
+SHORTEST = timedelta(days=1)
+"""A window that had to be shortened, as recordings do not reach farther back, is this long at least."""
 
 
 class Chosen(NamedTuple):
@@ -30,7 +35,7 @@ class Chosen(NamedTuple):
     @property
     def title(self) -> str:
         """What people call it."""
-        return f"{self.rule.name} of {self.rule.service or 'no service'}"
+        return self.rule.title
 
 
 class Tested(NamedTuple):
@@ -52,6 +57,8 @@ class Past(NamedTuple):
     def test(self, one: Chosen, *, anyway: bool = False, progress: Progress = unheard) -> BackTest:
         """Replay a rule and changes of it over the window of the correlation; see :func:`.back_test`.
 
+        Where the recordings that it reads do not reach as far back, over the part that they do.
+
         Raises:
             BackendError: if the server does not answer.
             InvalidInputError: if the rule cannot be replayed.
@@ -63,9 +70,19 @@ class Past(NamedTuple):
         if self.policy is not None:  # the same rules as those of the correlation
             history = history._replace(matching=match_rules(self.policy), review=self.policy.review)
         slo = next((slo for slo in self.slos if slo.name == one.rule.labels.get("slo")), None)
-        return back_test(
-            one.rule, one.group, history, slo=slo, at=window[1], anyway=anyway, progress=progress
-        )
+        try:
+            return _tested(one, history, slo, window[1], anyway=anyway, progress=progress)
+        except HistoryTooShortError as error:
+            if error.held is None or error.held < SHORTEST:
+                raise
+            held = history.since(max(window[0], window[1] - error.held))
+            return _tested(one, held, slo, window[1], anyway=anyway, progress=progress)
+
+
+def _tested(
+    one: Chosen, history: History, slo: Slo | None, at: datetime, *, anyway: bool, progress: Progress
+) -> BackTest:
+    return back_test(one.rule, one.group, history, slo=slo, at=at, anyway=anyway, progress=progress)
 
 
 def worth_testing(correlation: Correlation, rules: Sequence[str]) -> list[Chosen]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from release_watch.catalog.selectors import parse_matchers
+from release_watch.clock import in_words
 from release_watch.errors import InvalidInputError
 from release_watch.identifiers import promql_string
 from release_watch.slo.rulefile import Rule, RuleGroup, duration
 from release_watch.telemetry.promql import SeriesSelector, selectors_of
 
-DEEPEST = 8
+DEEPEST = 32
 """Recording rules that read recording rules; more of them read themselves."""
+
+LONGEST = 10_000
+"""Characters. Burn rates put in whole take far more, and a server minutes for each hour of history."""
 
 _STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`"
 _SELECTOR = re.compile(
@@ -22,6 +26,28 @@ _SELECTOR = re.compile(
     rf"(?P<matchers>\s*\{{(?:{_STRING}|[^}}\"'`])*\}})?"
     r"(?P<range>\s*\[[^\]:]+\])?(?P<offset>\s+offset\s+-?\w+)?"
 )
+
+MOST_NAMED = 3
+
+
+class HistoryTooShortError(InvalidInputError):
+    """History lacks recordings, and calculating them instead would ask too much of the server.
+
+    ``lacking`` are those that the expression reads itself, ``held`` is for how long all of them are recorded
+    until now (None: not known, or not at all).
+    """
+
+    def __init__(self, lacking: Collection[SeriesSelector], held: timedelta | None = None) -> None:
+        self.lacking, self.held = tuple(sorted(lacking, key=str)), held
+        names = sorted({one.metric or str(one) for one in self.lacking})
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        reach = in_words(held) if held else "nothing"
+        super().__init__(
+            [
+                f"{', '.join(names[:MOST_NAMED])}{more} are not recorded as far back as the window reaches, "
+                f"and too long to be calculated instead; a window of {reach} can be replayed"
+            ]
+        )
 
 
 class Inlined(NamedTuple):
@@ -51,29 +77,41 @@ def inlined(
     none of the rules records, as its labels are others, stays: it has no samples, as it would have none live.
 
     Raises:
+        HistoryTooShortError: if it would become longer than :data:`LONGEST`.
         InvalidInputError: if the expression cannot be read, or recording rules read themselves.
     """
+    lacking = _lacking([expr], recorded, missing)
+    absent, text, names = lacking, expr, set[str]()
+    for _ in range(DEEPEST):
+        text, put = _replaced(text, recorded, {one.metric for one in absent}, step)
+        if not put:
+            return Inlined(text, tuple(sorted(names)))
+        if len(text) > LONGEST:
+            raise HistoryTooShortError(lacking)
+        names.update(rule.name for rule in put)
+        # Of what was put in alone: all of it together may be more than a parser is asked to read.
+        absent = _lacking(sorted({rule.expr for rule in put}), recorded, missing)
+    raise InvalidInputError([f"recording rules read themselves: {', '.join(sorted(map(str, absent)))}"])
+
+
+def _lacking(
+    reads: Sequence[str],
+    recorded: Mapping[str, Sequence[Rule]],
+    missing: Callable[[SeriesSelector], bool],
+) -> set[SeriesSelector]:
+    """Return the recordings that these expressions read and history does not hold."""
     try:
-        wanted = {one.bare for one in selectors_of(expr) if one.metric in recorded}
+        wanted = {one.bare for expr in reads for one in selectors_of(expr) if one.metric in recorded}
     except ValueError as error:
         raise InvalidInputError([f"the expression cannot be replayed: {error}"]) from error
-    absent = {one.metric for one in wanted if missing(one)}
-    text, names = expr, set[str]()
-    for _ in range(DEEPEST):
-        found = _replaced(text, recorded, absent, step)
-        if not found.names:
-            return Inlined(text, tuple(sorted(names)))
-        text = found.expr
-        names.update(found.names)
-        further = {one.bare for one in selectors_of(text) if one.metric in recorded}
-        absent = {one.metric for one in further if missing(one)}
-    raise InvalidInputError([f"recording rules read themselves: {', '.join(sorted(absent))}"])
+    return {one for one in wanted if missing(one)}
 
 
 def _replaced(
     text: str, recorded: Mapping[str, Sequence[Rule]], absent: set[str], step: timedelta
-) -> Inlined:
-    names: list[str] = []
+) -> tuple[str, list[Rule]]:
+    """Return the expression with what is absent replaced, and the rules that were put in."""
+    put: list[Rule] = []
 
     def replacement(match: re.Match[str]) -> str:
         if match["string"] or match["name"] not in absent:
@@ -81,11 +119,11 @@ def _replaced(
         rules = [one for one in recorded[match["name"]] if _fits(one, match["matchers"])]
         if not rules:
             return match[0]
-        names.append(match["name"])
+        put.extend(rules)
         joined = " or ".join(_labelled(rule) for rule in rules)
         return _ranged(f"({joined})", match["range"], match["offset"] or "", step)
 
-    return Inlined(_SELECTOR.sub(replacement, text), tuple(names))
+    return _SELECTOR.sub(replacement, text), put
 
 
 def _fits(rule: Rule, matchers: str | None) -> bool:

@@ -30,7 +30,7 @@ def back_test_parts(found: BackTest, picture: str | None = None) -> Mapping[str,
     proposal = found.proposal
     return {
         "alert": found.rule.name,
-        "service": found.rule.service or "",
+        "title": found.rule.title,
         "severity": found.rule.labels.get("severity", ""),
         "reason": found.reason[:1].upper() + found.reason[1:] or "Neither noisy nor blind",
         "start": found.window[0],

@@ -12,7 +12,7 @@ from release_watch.clock import rfc3339
 
 def headline(proposal: TuningProposal, *, taking_back: bool = False) -> str:
     """Return the change in one line."""
-    what = f"{proposal.alert} of {proposal.service}: {proposal.change}"
+    what = f"{proposal.current.title}: {proposal.change}"
     return f"Take back {what}" if taking_back else what
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from release_watch.assurance.tuning.asking import OwnedAlert
 from release_watch.assurance.tuning.back_test import BackTest
 from release_watch.assurance.tuning.printing import back_test_parts
+from release_watch.clock import in_words, rfc3339
 from release_watch.coverage.table_text import columns, padded, plain
 
 HEADERS = ("change", "firings", "false", "caught", "precision", "recall", "first firing", "result")
@@ -18,8 +19,10 @@ _KIND = 1
 def lines_of(one: OwnedAlert, found: BackTest) -> Iterator[str]:
     """Yield the lines of one back-test: what is wrong, what was tried, and the diff of what is proposed."""
     parts = back_test_parts(found)
-    severity = f" ({plain(parts['severity'])})" if parts["severity"] else ""
+    severity = f", {plain(parts['severity'])}" if parts["severity"] else ""
     yield f"{plain(one.chosen.title)}{severity}, release {plain(one.release_id)}: {plain(parts['reason'])}"
+    length = in_words(found.window[1] - found.window[0])
+    yield f"  replayed over {length} until {rfc3339(found.window[1])}"
     rows = [[plain(cell) for at, cell in enumerate(row) if at != _KIND] for row in parts["rows"]]
     yield from (f"  {line}".rstrip() for line in _table([list(HEADERS), *rows]))
     if found.proposal is None:
