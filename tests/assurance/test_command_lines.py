@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,7 @@ from release_watch.errors import BackendError
 from release_watch.response.tickets import Incident
 from release_watch.verdict import Verdict
 from tests.assurance.fakes import NOW, FakeBackends, FakeMetrics, FakeServer
+from tests.assurance.quality.recorded import RecordedMetrics
 from tests.assurance.tuning.tuned import applied
 from tests.gates import artifacts as a
 
@@ -155,10 +157,17 @@ class TestAggregateCoverage:
         return run
 
     def test_a_reviewed_report_exits_0(self, aggregate, capsys):
-        code, output = aggregate()
+        every_minute = [(NOW - timedelta(minutes=ago)).timestamp() for ago in range(8 * 24 * 60)]
+        code, output = aggregate(metrics=RecordedMetrics(heartbeat=sorted(every_minute)))
         assert code == 0
         assert output.read_text().startswith("# Alert tuning report")
         assert "[AUTOMATION] aggregate_coverage.py executed: GO" in capsys.readouterr().out
+
+    def test_where_nobody_could_see_what_fired_it_is_a_warning_and_says_for_how_long(self, aggregate, capsys):
+        assert aggregate()[0] == 0
+        said = capsys.readouterr().out
+        assert "in 168 of 168 hours the dead man's switch did not fire" in said
+        assert "[AUTOMATION] aggregate_coverage.py executed: WARN" in said
 
     def test_the_report_names_the_changes_that_people_approved(self, aggregate, artifacts, capsys):
         root = artifacts / "root"

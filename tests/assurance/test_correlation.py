@@ -33,10 +33,10 @@ def incident(opened: float, closed: float | None, service: str = "checkout", ref
     return Incident(ref, "", "orders fail", service, at(opened), None if closed is None else at(closed))
 
 
-def correlate(alerts, incidents, *, window=WINDOW, problem=None) -> Correlation:
+def correlate(alerts, incidents, *, window=WINDOW, problem=None, notes=()) -> Correlation:
     """Return what follows where every incident has its ticket: an alert of none was false."""
     every_ticket = AlertQualityPolicy(review="tracker", pages_per_shift=100)
-    asked = Asked(problem=problem)
+    asked = Asked(problem=problem, notes=notes)
     return correlation_of(measure(alerts, incidents, window=window, policy=every_ticket, asked=asked))
 
 

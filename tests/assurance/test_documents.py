@@ -136,6 +136,15 @@ class TestTuningReport:
         assert "None: nothing that fired, and no incident, asks for a change." in text
         assert "None of these has been replayed" not in text
 
+    @pytest.mark.parametrize("notes", [(), ("in 3 of 168 hours nothing is known",)])
+    def test_report_script_and_night_come_to_the_same_verdict(self, notes):
+        for correlation in (
+            correlate([], [], window=WINDOW, notes=notes),
+            correlate(NOISE, [incident(700, 720)], window=WINDOW, notes=notes),
+            correlate(NOISE, None, window=WINDOW, problem="add tickets_default", notes=notes),
+        ):
+            assert judge_tuning(correlation).verdict is correlation.verdict
+
     def test_text_from_tickets_cannot_break_the_table(self):
         evil = incident(700, 720, ref="T|1")._replace(title="<script>|`x`\n# gone")
         row = next(

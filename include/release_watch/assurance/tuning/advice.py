@@ -34,7 +34,10 @@ def proposals(correlation: Correlation) -> tuple[Proposal, ...]:
 
 
 def judge_tuning(correlation: Correlation) -> Decision:
-    """Return GO if alerts and incidents agree, WARN for each proposal, INCONCLUSIVE without review."""
+    """Return GO if alerts and incidents agree, WARN for each proposal, INCONCLUSIVE without review.
+
+    What of the history is not known is a WARN, too: nothing was found there because nobody could look.
+    """
     if not correlation.reviewed:
         objective = Objective(
             name="alerts against incidents", verdict=Verdict.INCONCLUSIVE, reason=correlation.reason
@@ -54,6 +57,10 @@ def judge_tuning(correlation: Correlation) -> Decision:
     if paging.heavy_shifts:
         reason = f"{paging.heavy_shifts} shifts had too many pages, {paging.busiest} in the busiest"
         found.append(Objective(name="pages per shift", verdict=Verdict.WARN, reason=reason))
+    found += [
+        Objective(name="history of alerts", verdict=Verdict.WARN, reason=note)
+        for note in correlation.report.notes
+    ]
     return Decision.over([agreed, *found])
 
 
