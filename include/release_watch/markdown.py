@@ -60,8 +60,11 @@ def code(value: object) -> Written:
     return Written(f"{fence}{pad}{text}{pad}{fence}".replace("|", "\\|"))
 
 
-def code_block(text: str, language: str = "") -> Written:
-    """Return ``text`` as a fenced block that its own backticks cannot close."""
+def code_block(text: str, language: str = "text") -> Written:
+    """Return ``text`` as a fenced block that its own backticks cannot close.
+
+    A block always has a language: without one Airflow's pages draw it as a single line.
+    """
     fence = "`" * max(3, _longest_ticks(text) + 1)
     return Written(f"{fence}{language}\n{text.rstrip()}\n{fence}")
 
