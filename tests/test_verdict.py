@@ -42,10 +42,23 @@ def test_the_summary_names_what_stops_the_protocol_and_why() -> None:
 
 
 def test_the_summary_of_a_go_counts_what_was_met() -> None:
-    assert (
-        Decision.over([objective(Verdict.GO), objective(Verdict.WARN)]).summary()
-        == "WARN: 2 of 2 objectives met"
+    assert Decision.over([objective(Verdict.GO)] * 2).summary() == "GO: 2 of 2 objectives met"
+
+
+def test_the_summary_of_a_warning_says_what_it_is() -> None:
+    decision = Decision.over([objective(Verdict.GO), objective(Verdict.WARN, "latency")])
+
+    assert decision.summary() == (
+        "WARN: 2 of 2 objectives met, 1 with a warning: latency: 0.2 % of requests fail"
     )
+
+
+def test_of_many_warnings_the_summary_tells_some() -> None:
+    decision = Decision.over(objective(Verdict.WARN, f"o{number}") for number in range(5))
+
+    assert ", 5 with a warning: o0: " in decision.summary()
+    assert "o3" not in decision.summary()
+    assert decision.summary().endswith("; and 2 more")
 
 
 def test_an_objective_without_a_reason_is_refused() -> None:

@@ -41,6 +41,8 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return max(verdicts, key=_SEVERITY.index, default=Verdict.INCONCLUSIVE)
 
 
+WARNINGS_TOLD = 3
+
 MODEL = ConfigDict(frozen=True, defer_build=True)
 """Validators are built at first use: every parse of a DAG file imports this module."""
 
@@ -83,11 +85,22 @@ class Decision(BaseModel):
         """The objectives that stop the protocol."""
         return tuple(o for o in self.objectives if not o.verdict.proceeds)
 
+    @property
+    def warnings(self) -> tuple[Objective, ...]:
+        """The objectives that were met with something that a person should know."""
+        return tuple(o for o in self.objectives if o.verdict is Verdict.WARN)
+
     def summary(self) -> str:
-        """Return the verdict and the reasons that stop it, one sentence each."""
-        if not self.failures:
-            return f"{self.verdict}: {len(self.objectives)} of {len(self.objectives)} objectives met"
-        return f"{self.verdict}: " + "; ".join(_sentence(objective) for objective in self.failures)
+        """Return the verdict and the reasons that stop it, or else those to know, one sentence each."""
+        if self.failures:
+            return f"{self.verdict}: " + "; ".join(_sentence(objective) for objective in self.failures)
+        met = f"{self.verdict}: {len(self.objectives)} of {len(self.objectives)} objectives met"
+        if not self.warnings:
+            return met
+        told = [_sentence(objective) for objective in self.warnings[:WARNINGS_TOLD]]
+        more = len(self.warnings) - WARNINGS_TOLD
+        rest = [f"and {more} more"] if more > 0 else []
+        return f"{met}, {len(self.warnings)} with a warning: {'; '.join([*told, *rest])}"
 
 
 def _sentence(objective: Objective) -> str:

@@ -201,6 +201,61 @@ def test_a_ticket_is_closed_and_opened_again_with_its_item() -> None:
         assert list(tracker.states.values()) == [how]
 
 
+class Refusing(Tracker):
+    """Answers every call about some tickets with a status of its own."""
+
+    def __init__(self, status: int, *tickets: str) -> None:
+        super().__init__()
+        self.status, self.tickets = status, tickets
+
+    def _refuse(self, ticket: TicketRef) -> None:
+        if ticket.id in self.tickets:
+            raise BackendError("tracker", f"refused ticket {ticket.id}", status=self.status)
+
+    def close(self, ticket: TicketRef, note: str) -> None:
+        self._refuse(ticket)
+        super().close(ticket, note)
+
+    def reopen(self, ticket: TicketRef, note: str) -> None:
+        self._refuse(ticket)
+        super().reopen(ticket, note)
+
+
+def test_a_ticket_that_is_refused_keeps_no_other_from_being_closed_and_is_named() -> None:
+    tracker = Refusing(403, "1")
+    text = last(night(None, ITEMS, 0).text, tracker)
+    gone = night(text, [], 1).text
+    first = entries(gone)[0].item_id
+    with pytest.raises(BackendError, match=f"refused 1 items; {first}: tracker: refused ticket 1"):
+        for _ in filed(gone, tracker, "production"):
+            pass
+    assert [tracker.states[str(number)] for number in range(1, len(ITEMS) + 1)] == [
+        "open",
+        *["closed"] * (len(ITEMS) - 1),
+    ]
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+def test_a_tracker_that_would_refuse_everything_is_left_in_peace(status: int) -> None:
+    tracker = Refusing(status, "1")
+    text = last(night(None, ITEMS, 0).text, tracker)
+    last(night(text, [], 1).text, tracker)
+    assert set(tracker.states.values()) == {"open"}
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_ticket_that_somebody_deleted_counts_as_closed_and_comes_back_as_a_new_one(status: int) -> None:
+    tracker = Refusing(status, "1")
+    text = last(night(None, ITEMS[:1], 0).text, tracker)
+    text = last(night(text, [], 1).text, tracker)
+    assert "ticket: [1](http://t/" in text
+    assert "(closed)" in text
+    tracker.by_key[f"taken by {status}"] = tracker.by_key.popitem()[1]
+    text = last(night(text, ITEMS[:1], 2).text, tracker)
+    assert "ticket: [2](http://t/" in text
+    assert "(closed)" not in text
+
+
 def test_the_copy_of_a_release_is_not_written_anew_for_the_time_alone() -> None:
     text = night(None, ITEMS, 0).text
     first = copied(text, NIGHT, "s3://root/backlog", MORNING)

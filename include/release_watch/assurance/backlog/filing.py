@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from release_watch.assurance.backlog.document import CLOSED, GONE, OPEN, TICKET, Entry, entries, with_field
+from release_watch.errors import BackendError
 from release_watch.markdown import unescaped
 from release_watch.response.incidents import TicketRef
 from release_watch.response.tickets import Tickets
 
 SHUT = "(closed)"
+DELETED = (404, 410)
+OF_ONE_TICKET = (400, 403, *DELETED, 409, 412, 422)
+"""What a tracker refuses of one ticket, and may take of the next; else it would refuse all of them."""
 _REFERENCE = re.compile(r"^\[(?P<id>[^\]]+)\]\((?P<url>[^)]*)\)(?P<shut> \(closed\))?$")
 
 
@@ -18,16 +22,27 @@ def filed(text: str, tickets: Tickets, environment: str) -> Iterator[str]:
     """Bring the tracker in line with a backlog; yields the backlog anew after each ticket that changed.
 
     Keep what is yielded: the ticket of an item stands in it. An open item gets one ticket, whatever release
-    or night finds it, a closed one closes it. Items in a state of people's own words are left to them.
+    or night finds it, a closed one closes it. Items in a state of people's own words are left to them. A
+    ticket that somebody deleted counts as closed; an item that is back gets a new one.
 
     Raises:
-        BackendError: if the tracker does not answer, or refuses; the rest is left for the next time.
+        BackendError: if the tracker does not answer, and the rest is left for the next time; or at the end,
+            naming the items, if it refused some.
     """
+    refused: list[str] = []
     for entry in entries(text):
-        reference = _filed(entry, tickets, environment)
+        try:
+            reference = _filed(entry, tickets, environment)
+        except BackendError as error:
+            if error.status not in OF_ONE_TICKET:
+                raise
+            refused.append(f"{entry.item_id}: {error}")
+            continue
         if reference is not None:
             text = with_field(text, entry.item_id, TICKET, reference)
             yield text
+    if refused:
+        raise BackendError("ticket tracker", f"refused {len(refused)} items; {'; '.join(refused)}")
 
 
 def _filed(entry: Entry, tickets: Tickets, environment: str) -> str | None:
@@ -37,12 +52,25 @@ def _filed(entry: Entry, tickets: Tickets, environment: str) -> str | None:
         return _made(entry, tickets, environment) if entry.state == OPEN else None
     ref = TicketRef(known["id"], known["url"])
     if entry.state == CLOSED and not known["shut"]:
-        tickets.close(ref, f"Closed in the improvement backlog: {entry.fields.get(GONE, 'by a person')}")
+        words = f"Closed in the improvement backlog: {entry.fields.get(GONE, 'by a person')}"
+        _is_there(lambda: tickets.close(ref, words))
         return f"{_reference(ref)} {SHUT}"
     if entry.state == OPEN and known["shut"]:
-        tickets.reopen(ref, f"It is back: {entry.fields.get('back', 'opened again in the backlog')}")
-        return _reference(ref)
+        words = f"It is back: {entry.fields.get('back', 'opened again in the backlog')}"
+        there = _is_there(lambda: tickets.reopen(ref, words))
+        return _reference(ref) if there else _made(entry, tickets, environment)
     return None
+
+
+def _is_there(change: Callable[[], None]) -> bool:
+    """Change a ticket and return True, False if somebody deleted it."""
+    try:
+        change()
+    except BackendError as error:
+        if error.status not in DELETED:
+            raise
+        return False
+    return True
 
 
 def _made(entry: Entry, tickets: Tickets, environment: str) -> str:
