@@ -24,11 +24,12 @@ from release_watch.assurance.correlation import Correlation, correlation_of
 from release_watch.assurance.proportion import in_words
 from release_watch.assurance.quality.collecting import alert_quality, known_incidents
 from release_watch.assurance.registry import ActiveRelease, ActiveReleases
-from release_watch.assurance.tuning import judge_tuning, tuning_markdown
+from release_watch.assurance.tuning.advice import judge_tuning
 from release_watch.assurance.tuning.back_test import BackTest
 from release_watch.assurance.tuning.choosing import back_tests
 from release_watch.assurance.tuning.kept import KeptTunings, adjustments
 from release_watch.assurance.tuning.picture import pictures
+from release_watch.assurance.tuning.report import tuning_markdown
 from release_watch.catalog.config import Config, load_config
 from release_watch.clock import now, parse_duration
 from release_watch.errors import InvalidInputError, ReleaseWatchError

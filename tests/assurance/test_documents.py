@@ -26,7 +26,8 @@ from release_watch.assurance.scorecard import (
     slo_lines,
 )
 from release_watch.assurance.scorecard.picture import draw
-from release_watch.assurance.tuning import judge_tuning, proposals, tuning_report
+from release_watch.assurance.tuning.advice import judge_tuning, proposals
+from release_watch.assurance.tuning.report import tuning_report
 from release_watch.catalog.waivers import Waiver
 from release_watch.errors import BackendError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml

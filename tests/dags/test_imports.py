@@ -20,6 +20,8 @@ HEAVY = (
     "pyarrow",
     "grafana_foundation_sdk",
 )
+SLOW = ("release_watch.artifacts.models", "release_watch.catalog", "release_watch.slo")
+"""Models of ours: tasks import them, parsing must not."""
 PACKAGE = ROOT / "include" / "release_watch"
 ORCHESTRATION = PACKAGE / "orchestration"
 
@@ -31,12 +33,12 @@ for path in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location(f"file.{path}", path)
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-print("LOADED " + json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+print("LOADED " + json.dumps(sorted(sys.modules)))
 """
 
 
 def loaded_by(*paths: Path) -> set[str]:
-    """Return the top-level packages that a fresh interpreter has loaded after running these files."""
+    """Return the modules that a fresh interpreter has loaded after running these files."""
     done = subprocess.run(
         [sys.executable, "-c", PARSE, *map(str, paths)], capture_output=True, text=True, timeout=120
     )
@@ -50,7 +52,7 @@ def test_parsing_a_dag_file_loads_nothing_heavy_and_nothing_deprecated(path):
     loaded = loaded_by(path)
 
     assert "release_watch" in loaded
-    assert loaded.isdisjoint(HEAVY)
+    assert loaded.isdisjoint((*HEAVY, *SLOW))
 
 
 def test_loading_the_plugin_loads_nothing_heavy():

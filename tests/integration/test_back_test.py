@@ -17,7 +17,7 @@ from release_watch.artifacts.store import ArtifactStore
 from release_watch.assurance import __main__ as assurance
 from release_watch.assurance.drift.command import Connected
 from release_watch.assurance.registry import ActiveReleases
-from release_watch.assurance.tuning import command, tuning_markdown
+from release_watch.assurance.tuning import command
 from release_watch.assurance.tuning.applying import NotApprovedError, apply_proposal
 from release_watch.assurance.tuning.back_test import BackTest, back_test, replayed
 from release_watch.assurance.tuning.choosing import Chosen, Past
@@ -25,6 +25,7 @@ from release_watch.assurance.tuning.history import History
 from release_watch.assurance.tuning.measuring import Outcome, measure
 from release_watch.assurance.tuning.picture import pictures
 from release_watch.assurance.tuning.proposal import read_proposal
+from release_watch.assurance.tuning.report import tuning_markdown
 from release_watch.catalog.config import load_config
 from release_watch.clock import format_duration
 from release_watch.response.incidents import Incident

@@ -9,7 +9,7 @@ from release_watch.artifacts.models import CoverageStatus
 from release_watch.assurance.drift import Drift
 from release_watch.assurance.reading import WATCHDOG_QUERY, NightReading
 from release_watch.assurance.registry import ActiveRelease
-from release_watch.assurance.tuning import judge_tuning
+from release_watch.assurance.tuning.advice import judge_tuning
 from release_watch.assurance.tuning.applying import in_force
 from release_watch.assurance.tuning.carrying import RUN_AGAIN
 from release_watch.assurance.tuning.following import followed

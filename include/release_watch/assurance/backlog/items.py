@@ -17,7 +17,7 @@ from release_watch.artifacts.models import (
     Severity,
 )
 from release_watch.assurance.correlation import Correlation
-from release_watch.assurance.tuning import proposals
+from release_watch.assurance.tuning.advice import proposals
 from release_watch.catalog.config import Config
 from release_watch.dashboards.models import DashboardActivation
 from release_watch.drills.judging import is_not_drilled

@@ -58,7 +58,7 @@ PARAM_SCHEMAS: dict[str, dict[str, Any]] = {
 class TuningRequest(BaseModel):
     """A proposal of a release, and what is to become of it. Every id is safe as a path segment."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     environment: str
     release_id: str

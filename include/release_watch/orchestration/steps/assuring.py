@@ -85,9 +85,9 @@ def activated_dashboards(run: ProtocolRun) -> list[ActiveDashboard]:
 
 def correlate_incidents(run: ProtocolRun) -> str:
     """Hold the alerts of the last days against the incident tickets, try changes, write the tuning report."""
-    from release_watch.assurance.tuning import tuning_report
     from release_watch.assurance.tuning.kept import adjustments
     from release_watch.assurance.tuning.picture import pictures
+    from release_watch.assurance.tuning.report import tuning_report
 
     log.info(texts.CORRELATING_ALERTS)
     correlation, incidents = correlated(run)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from release_watch.assurance.tuning.request import TuningRequest
 from release_watch.clock import now, rfc3339
 from release_watch.orchestration.run import ProtocolRun, log
 from release_watch.orchestration.steps.activation import READ_BACK_WITHIN, tell_activation
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from release_watch.assurance.registry import ActiveRelease
     from release_watch.assurance.tuning.kept import Applied, KeptTunings, TakenBack
     from release_watch.assurance.tuning.proposal import TuningProposal
-    from release_watch.assurance.tuning.request import TuningRequest
 
 QUESTION = "approve_change"
 OUTCOME = "records/outcome.json"
@@ -131,8 +131,6 @@ def requested(context: Context) -> TuningRequest:
     Raises:
         InvalidInputError: naming each field that is wrong, and its value.
     """
-    from release_watch.assurance.tuning.request import TuningRequest
-
     conf = dict(getattr(context["dag_run"], "conf", None) or {})
     return TuningRequest.from_params({**conf, **dict(context["params"])})
 
