@@ -325,6 +325,14 @@ class TestScorecard:
         assert "points in 7 d" in text
         assert "| -" in text
 
+    def test_of_a_young_slo_it_says_that_nothing_was_measured_before(self):
+        class Young(FakeMetrics):
+            def instant(self, query, at=None):
+                self.instants["increase"] = GoodEvents(0.9999) if at == NOW else []
+                return super().instant(query, at)
+
+        assert "| unknown: nothing was measured 1 d ago |" in self.card(FakeBackends(Young()))
+
     def test_shows_pages_times_and_what_nobody_acted_on(self):
         text = self.card(correlation=correlate(NOISE, [incident(100, 101)], window=WINDOW))
         assert "| pages per shift | 2.00 (in all 4, at night 0, silences not known) |" in text

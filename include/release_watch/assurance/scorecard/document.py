@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from release_watch.artifacts.models import Signal
+from release_watch.assurance.attainment import TREND
 from release_watch.assurance.proportion import in_words
 from release_watch.assurance.scorecard.comparing import Earlier, changes
 from release_watch.assurance.scorecard.headline import UNKNOWN
@@ -66,9 +67,11 @@ def _slo(line: SloLine) -> tuple[Any, ...]:
 
 def trend(line: SloLine) -> str:
     """Return how the budget of an SLO changed since the oldest moment at which it was measured."""
-    first = next((point for point in line.trend[:-1] if point.budget_left is not None), None)
-    if first is None or first.budget_left is None or line.budget_left is None:
+    if line.budget_left is None:
         return UNKNOWN
+    first = next((point for point in line.trend[:-1] if point.budget_left is not None), None)
+    if first is None or first.budget_left is None:
+        return f"{UNKNOWN}: nothing was measured {TREND[-1].days} d ago" if line.trend[:-1] else UNKNOWN
     change = line.budget_left - first.budget_left
     days = (line.trend[-1].at - first.at).days
     return f"{'steady' if abs(change) < FLAT else f'{change * 100:+.1f} points'} in {days} d"

@@ -115,7 +115,7 @@ def _budgets(axes: Any, slos: Sequence[SloLine], left_out: int) -> None:
 
 def _trend(line: SloLine) -> str:
     told = trend(line)
-    return "" if told == UNKNOWN else f", {told}"
+    return "" if told.startswith(UNKNOWN) else f", {told}"
 
 
 def _budget_color(left: float) -> str:
