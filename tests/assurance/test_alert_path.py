@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from release_watch.artifacts.models import Hop
 from release_watch.assurance import alert_path
 from release_watch.assurance.alert_path import LONGEST_WITHOUT, Drilled, DrillRecords, drill_in_turn
 from release_watch.assurance.registry import ActiveRelease
@@ -62,7 +63,7 @@ def night(tmp_path, history, monkeypatch):
         policy = CONFIG.policies.drill.model_copy(update=changed)
         config = CONFIG.model_copy(update={"policies": CONFIG.policies.model_copy(update={"drill": policy})})
         records = DrillRecords(world.receipts, history)
-        entries = [entry or active("checkout", "payments")]
+        entries = entry if isinstance(entry, list) else [entry or active("checkout", "payments")]
         found = drill_in_turn(entries, world, config, at, records, clock=world.clock, pause=world.pause)
         return found, world
 
@@ -224,3 +225,31 @@ def test_people_read_that_nobody_has_to_answer(night, monkeypatch):
 
     words = [alert["annotations"]["description"] for alert in posted if "startsAt" in alert]
     assert words and all("Nothing to do." in text and text.startswith("DRILL") for text in words)
+
+
+def test_a_release_whose_rules_cannot_be_read_takes_no_drill_from_others(night):
+    bad = active("checkout").model_copy(update={"rules": {"r": "groups: 7"}})
+    found, _ = night([bad, active("payments")])
+    assert found.objectives["payments"].verdict is Verdict.GO
+    assert found.objectives["checkout"].verdict is Verdict.INCONCLUSIVE
+    assert "rule file: has no list" in found.objectives["checkout"].reason
+
+
+def test_a_release_of_a_service_that_left_the_catalogue_takes_no_drill_from_others(night):
+    found, _ = night([active("gone"), active("payments")])
+    assert found.objectives["payments"].verdict is Verdict.GO
+    assert found.objectives["gone"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_what_failed_in_the_drill_of_a_release_is_told_until_it_is_drilled_again(night, history):
+    entry = active(*MANY)
+    first, _ = night(entry, per_night=2)
+    (drill, *_) = first.results.drills
+    failed = {"drill_id": "20261122T120000Z-full", "kind": "full", "verdict": Verdict.NO_GO}
+    hops = drill.hops.model_copy(update={"acknowledged": Hop()})
+    history.add(
+        first.results.model_copy(update={"drills": (drill.model_copy(update={**failed, "hops": hops}),)})
+    )
+    found = night(entry, per_night=1, days=1)[0].objectives[drill.service]
+    assert found.verdict is Verdict.NO_GO
+    assert "20261122T120000Z-full) did not succeed; its turn comes" in found.reason

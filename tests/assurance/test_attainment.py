@@ -161,3 +161,47 @@ def test_a_server_that_is_away_hides_no_other() -> None:
     services = [SERVICE, SERVICE.model_copy(update={"name": "payments"})]
     found = attainment([*SLOS[:2], paying], services, here, AT)  # type: ignore[arg-type]
     assert [one.reason for one in found] == ["measured", "measured", "Prometheus: says no"]
+
+
+@pytest.mark.parametrize("values", [[float("nan")], [1.0, float("nan")]], ids=["alone", "among-groups"])
+def test_what_is_no_number_is_not_measured_and_never_a_full_budget(values: list[float]) -> None:
+    answers = Answers(*((f"/{number}", value) for number, value in enumerate(values)))
+    alone = slo(group_by=("http_route",), total=f"rate(all[{WINDOW}])", bad=f"rate(bad[{WINDOW}])")
+    (found,) = attainment([alone], [SERVICE], answers, AT)  # type: ignore[arg-type]
+    assert found.good_ratio is found.budget_left is None
+    assert "no number" in found.reason
+
+
+class Counters(FakeMetrics):
+    """Counts of each region, good and in all, where they are asked for together."""
+
+    def __init__(self, good: dict[str, float], total: dict[str, float]) -> None:
+        super().__init__()
+        self.good, self.total = good, total
+
+    def metrics(self, *_: object) -> Counters:
+        return self
+
+    def _samples(self, query: str, at: datetime | None) -> list[Sample]:
+        counts = self.good if "good_total" in query else self.total
+        labels = {"job": "shop"}
+        return [Sample({**labels, "region": region}, at or AT, count) for region, count in counts.items()]
+
+
+def test_a_group_in_which_nothing_was_ever_good_is_the_worst_and_not_left_out() -> None:
+    of = slo(bad=None, good='good_total{job="shop"}', total='all_total{job="shop"}', group_by=("region",))
+    server = Counters({"eu": 100.0}, {"eu": 100.0, "us": 50.0})
+    (found,) = attainment([of], [SERVICE], server, AT)  # type: ignore[arg-type]
+    assert found.good_ratio == 0.0
+    assert found.reason == "measured; the worst of 2: region=us"
+    renamed = Counters({}, {"eu": 100.0, "us": 50.0})
+    (found,) = attainment([of], [SERVICE], renamed, AT)  # type: ignore[arg-type]
+    assert found.good_ratio is None
+
+
+def test_a_group_without_good_events_is_in_the_query_where_another_group_has_some() -> None:
+    of = slo(bad=None, good="good_total", total="all_total", group_by=("region",))
+    good, total = (f"sum by (region) (increase({name}_total[30d]))" for name in ("good", "all"))
+    found = attainment_query(of)
+    assert found == f"({good} or 0 * {total} and on () {good}) / ({total} > 0)"
+    assert parsed(found)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from release_watch.assurance.backlog import (
     Amended,
     BacklogItem,
+    LivingBacklog,
     Origin,
     Scope,
     amended,
@@ -261,3 +263,48 @@ def test_the_copy_of_a_release_is_not_written_anew_for_the_time_alone() -> None:
     first = copied(text, NIGHT, "s3://root/backlog", MORNING)
     assert copied(text, NIGHT, "s3://root/backlog", MORNING + timedelta(hours=1), earlier=first) == first
     assert [entry.item_id for entry in entries(first)] == [item.item_id for item in ITEMS]
+
+
+def test_line_ends_of_another_system_change_nothing(tmp_path: Path) -> None:
+    living = LivingBacklog(tmp_path, "production")
+    text = last(night(None, ITEMS, 0).text, Tracker())
+    living.write(text)
+    (file,) = tmp_path.rglob("*.md")
+    file.write_bytes(text.replace("\n", "\r\n").encode())
+    read = living.read() or ""
+    assert [entry.state for entry in entries(read)] == ["open"] * len(ITEMS)
+    assert len(night(read, [], 1).closed) == len(ITEMS)
+
+
+def test_space_behind_a_value_is_no_part_of_it() -> None:
+    text = night(None, ITEMS[:1], 0).text.replace("- state: open", "- state: open ")
+    assert night(text, [], 1).closed == (ITEMS[0].item_id,)
+
+
+def test_of_an_item_that_was_copied_the_first_counts() -> None:
+    text = night(None, ITEMS[:1], 0).text
+    section = text[text.index("## ") :]
+    twice = night(f"{text}\n{section}", [], 1)
+    assert twice.closed == (ITEMS[0].item_id,)
+    again = night(twice.text, [], 2)
+    assert again.closed == ()
+    assert again.text == twice.text
+
+
+def test_a_line_in_a_persons_note_is_not_the_state_of_the_item() -> None:
+    text = night(None, ITEMS[:1], 0).text + "\nTalked about:\n\n- state: open since last week\n"
+    assert night(text, [], 1).closed == (ITEMS[0].item_id,)
+
+
+def test_what_people_write_while_tickets_are_filed_stays(tmp_path: Path) -> None:
+    living = LivingBacklog(tmp_path, "production")
+    living.write(night(None, ITEMS[:2], 0).text)
+    tracker = Tracker()
+    for filed_one in living.filed(tracker):
+        text = living.read() or ""
+        assert filed_one in text
+        if len(tracker.by_key) == 1:
+            living.write(text.replace("priority: high", "priority: low") + "\nA note.\n")
+    text = living.read() or ""
+    assert text.endswith("A note.\n")
+    assert text.count("priority: low") == text.count("- ticket: ") == 2

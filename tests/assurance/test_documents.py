@@ -377,3 +377,9 @@ class TestScorecard:
         for card in (self.made(), empty, empty.model_copy(update={"slos": ()})):
             assert draw(card).startswith(b"\x89PNG")
             assert draw(card) == draw(card)
+
+    def test_what_servers_say_is_drawn_as_it_is_and_is_no_formula(self):
+        said = DriftCount(by_kind={"unknown": 1}, behind="night", reasons=(r"$\frac$",))
+        card = self.made(drift=said)
+        evil = card.slos[0].model_copy(update={"slo": r"$\x^^$"})
+        assert draw(card.model_copy(update={"slos": (evil,)})).startswith(b"\x89PNG")

@@ -128,3 +128,66 @@ def test_what_drifted_beside_rules_is_an_item_of_its_own() -> None:
     items = night_items(drifted(route, silence), None, None, None, CONFIG)
     assert {item.title for item in items} == {route.line, silence.line}
     assert all(item.evidence == "nightly assurance: activate it again" for item in items)
+
+
+def test_coverage_of_a_service_that_was_not_audited_closes_nothing() -> None:
+    scope = night_scope(report(("checkout", "payments")), GAP, None, None)
+    assert scope.holds("coverage", "checkout")
+    assert not scope.holds("coverage", "payments")
+
+
+def test_a_night_closes_only_what_was_said_of_the_paths_that_it_drilled() -> None:
+    page, ticket = a.drill(), a.drill(severity="ticket")
+    (of_page,) = night_items(
+        report(), None, a.results(page.model_copy(update={"verdict": Verdict.NO_GO})), None, CONFIG
+    )
+    assert night_scope(report(), None, a.results(page), None).holds("drill", "checkout", of_page.item_id)
+    assert not night_scope(report(), None, a.results(ticket), None).holds(
+        "drill", "checkout", of_page.item_id
+    )
+
+
+def test_a_route_that_was_not_drilled_is_one_item_of_its_service_whenever_it_was_held_back() -> None:
+    held = (f"checkout page to oncall: Quiet hours hold until 2026-11-{day}T07:00:00Z." for day in (22, 23))
+    first, later = (
+        night_items(report(), None, a.results(not_drilled=(words,)), None, CONFIG)[0] for words in held
+    )
+    assert first.item_id == later.item_id
+    assert first.service == "checkout"
+    elsewhere = night_scope(report(), None, a.results(a.drill(severity="ticket")), None)
+    assert not elsewhere.holds("not_drilled", "checkout", first.item_id)
+    there = night_scope(report(), None, a.results(a.drill(receiver="oncall")), None)
+    assert there.holds("not_drilled", "checkout", first.item_id)
+
+
+def test_a_server_that_is_away_is_one_item_of_a_check_and_not_one_of_each_slo() -> None:
+    (night,) = report(("checkout", "payments")).releases
+    slos = [
+        Objective(name=f"SLO {name}", verdict=Verdict.INCONCLUSIVE, reason=reason)
+        for name, reason in [("a", "is away"), ("b", "is away"), ("c", "no events of this SLO in the window")]
+    ]
+    changed = night.model_copy(
+        update={
+            "decision": Decision.over([*night.decision.objectives, *slos]),
+            "checks": {**night.checks, "budgets": tuple(objective.name for objective in slos)},
+        }
+    )
+    found = night_items(NightReport(generated_at=NOW, releases=(changed,)), None, None, None, CONFIG)
+    assert sorted(item.title for item in found) == [
+        "SLO c: error budgets are not used up does not hold",
+        "budgets: cannot be told",
+    ]
+    (together,) = [item for item in found if item.title.startswith("budgets")]
+    assert "SLO a, SLO b: is away" in together.evidence
+
+
+def test_a_backend_that_is_away_is_one_item_of_a_signal_and_closes_no_gap() -> None:
+    away = a.signal_audit(a.check("backend", "INCONCLUSIVE"))
+    silent = a.audit(a.service_audit("checkout", logs=away), a.service_audit("payments", logs=away))
+    (item,) = night_items(report(("checkout", "payments")), silent, None, None, CONFIG)
+    assert (item.service, item.title) == ("", "coverage: no backend answers for logs")
+    scope = night_scope(report(("checkout", "payments")), silent, None, None)
+    assert not scope.holds("coverage", "checkout")
+    alone = a.audit(a.service_audit("checkout", logs=away), a.service_audit("payments"))
+    (own,) = night_items(report(("checkout", "payments")), alone, None, None, CONFIG)
+    assert own.service == "checkout"

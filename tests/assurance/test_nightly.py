@@ -15,7 +15,7 @@ from release_watch.assurance.quality.history import ALIVE
 from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveDashboard, ActiveRelease
 from release_watch.assurance.scorecard import slo_lines
-from release_watch.errors import BackendError, NotConfiguredError
+from release_watch.errors import BackendError, InvalidInputError, NotConfiguredError
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
 from release_watch.transport import Answer
 from release_watch.verdict import Objective, Verdict
@@ -376,3 +376,27 @@ def test_a_service_without_a_connection_is_told_and_hides_no_other(world):
         o.name for o in found["rel-1"].decision.objectives if o.verdict is Verdict.GO
     }
     assert "prometheus_of_payments" in found["other"].line
+
+
+def test_a_release_that_cannot_be_audited_hides_the_coverage_of_no_other(world, monkeypatch):
+    audited = night_coverage.audit
+
+    def audit(of: Any, *more: Any, **options: Any) -> Any:
+        if of.release_id == "ahead":
+            raise InvalidInputError(["deployed_at: is not before the audit; check the clock"])
+        return audited(of, *more, **options)
+
+    monkeypatch.setattr(night_coverage, "audit", audit)
+    ahead = entry(release=release("ahead", "checkout", days_ago=0.01), services=("checkout",))
+    active = (ahead, entry(services=("payments",)))
+    backends = FakeBackends(world["metrics"], **world["servers"])
+    looked_at = NightReading(active, backends, CONFIG, NOW)
+    night(active, looked_at, world["drilled"])
+    assert [one.service for one in looked_at.coverage.audit().services] == ["payments"]
+    assert looked_at.coverage.audit(["checkout"]) is None
+
+
+def test_the_dead_mans_switch_of_another_environment_on_the_server_proves_nothing(world):
+    run(world)
+    (asked,) = [query for query in world["metrics"].queries if "Watchdog" in query and "ALERTS{" in query]
+    assert 'environment="production"' in asked

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -110,6 +111,38 @@ def test_a_damaged_registration_is_named_and_not_skipped(tmp_path):
     file.write_text(json.dumps({**json.loads(file.read_text()), "release": {"release_id": "rel-1"}}))
     with pytest.raises(InvalidInputError, match=r"registration\.json"):
         registry.all()
+
+
+def test_a_damaged_registration_is_mended_by_registering_again(tmp_path):
+    registry = ActiveReleases(tmp_path)
+    register(registry, release())
+    next(tmp_path.rglob("registration.json")).write_text("{}")
+    register(registry, release(), at=NOW + timedelta(hours=1))
+    (entry,) = registry.all()
+    assert entry.registered_at == NOW + timedelta(hours=1)
+
+
+def test_a_damaged_retirement_is_told_and_hides_no_other(tmp_path):
+    registry = ActiveReleases(tmp_path)
+    register(registry, release("rel-1", "checkout"), release("rel-2", "mail"))
+    registry.retire("production", "rel-1", reason="rolled back", at=NOW)
+    next(tmp_path.rglob("retirement.json")).write_text("")
+    found = registry.readable()
+    assert [entry.release.release_id for entry in found.active] == ["rel-2"]
+    assert [one.release_id for one in found.damaged] == ["rel-1"]
+    assert "retirement.json" in found.damaged[0].problem
+    with pytest.raises(InvalidInputError, match=r"retirement\.json"):
+        registry.all()
+
+
+def test_a_folder_that_no_run_wrote_is_told_and_hides_no_other(tmp_path):
+    registry = ActiveReleases(tmp_path)
+    register(registry, release("rel-1", "checkout"))
+    folder = next(tmp_path.rglob("registration.json")).parent
+    shutil.copytree(folder, folder.with_name("rel-1 (copy)"))
+    found = registry.readable()
+    assert [entry.release.release_id for entry in found.active] == ["rel-1"]
+    assert [one.release_id for one in found.damaged] == ["rel-1 (copy)"]
 
 
 def test_parallel_runs_do_not_disturb_each_other(tmp_path):

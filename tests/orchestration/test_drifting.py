@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from release_watch.assurance.registry import ActiveReleases
 from release_watch.catalog.config import Config, load_config
 from release_watch.orchestration.run import ProtocolRun
 from release_watch.orchestration.steps import drifting
+from release_watch.orchestration.steps.assuring import scorecards_before
 from release_watch.orchestration.storage import artifact_root
 from release_watch.release import Release
 from release_watch.slo.rulefile import Rule, RuleGroup, to_yaml
@@ -73,3 +75,13 @@ def test_a_service_that_a_later_release_took_over_is_not_counted_here(run: Proto
     register(later)
     assert drifting.count_drift(run) is None
     assert not ArtifactStore(artifact_root(), "production", later.release_id).exists(drifting.DRIFT)
+
+
+def test_a_damaged_registration_of_another_release_stops_no_scorecard(run: ProtocolRun) -> None:
+    register(run.release)
+    other = run.release.model_copy(update={"release_id": "other-1", "services": ("mail",)})
+    register(other)
+    (file,) = [path for path in Path(artifact_root()).rglob("registration.json") if "other-1" in str(path)]
+    file.write_text("{}")
+    assert drifting.count_drift(run) is not None
+    assert scorecards_before(run) == []

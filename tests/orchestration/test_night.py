@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,11 +12,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from release_watch.artifacts.store import ArtifactStore
-from release_watch.assurance.nightly import NightReport
+from release_watch.assurance.backlog import LivingBacklog, Origin, amended, entries, improvement
+from release_watch.assurance.drift import Drift
+from release_watch.assurance.nightly import NightReport, ReleaseNight
 from release_watch.assurance.registry import ActiveReleases
 from release_watch.orchestration.phases import nightly
 from release_watch.orchestration.steps import night
 from release_watch.slo.rulefile import to_yaml
+from release_watch.verdict import Decision, Verdict
 from tests.assurance.fakes import release
 from tests.assurance.test_nightly import group
 
@@ -115,3 +119,117 @@ def test_a_scorecard_that_cannot_be_read_is_not_compared_with(root: Path) -> Non
     store(1).write_json("scorecards/production/rel-1.json", {"version": "as another version wrote it"})
     night.check_active_releases(store(), TONIGHT)
     assert store().exists("scorecards/production/rel-1.md")
+
+
+def broken(*_: Any, **__: Any) -> Any:
+    raise ZeroDivisionError("nobody thought of this")
+
+
+def environment_of(where: str, release_id: str, *services: str, root: Path) -> None:
+    deployed = release(release_id, *services, environment=where)
+    rules = {release_id: to_yaml([group(services[0])])}
+    ActiveReleases(root).register(deployed, artifacts_uri="file:///a", rules=rules, at=TONIGHT)
+
+
+def test_an_environment_whose_night_breaks_is_red_and_hides_no_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment_of("production", "rel-1", "payments", root=root)
+    environment_of("staging", "rel-2", "payments", root=root)
+    checked = night.drill_alert_paths
+
+    def drilled(active: Any, environment: str, *more: Any) -> Any:
+        return broken() if environment == "staging" else checked(active, environment, *more)
+
+    monkeypatch.setattr(night, "drill_alert_paths", drilled)
+    report = night.check_active_releases(store(), TONIGHT)
+    assert store().read_model(night.REPORT, NightReport) == report
+    found = {one.release_id: one for one in report.releases}
+    assert found["rel-1"].checks
+    assert found["rel-2"].needs_person
+    assert "ZeroDivisionError: nobody thought of this" in found["rel-2"].line
+    assert found["rel-2"].services == ("payments",)
+
+
+@pytest.mark.parametrize("step", ["amend_backlog", "refresh_scorecards"])
+def test_what_breaks_after_the_report_takes_nothing_from_the_other_steps(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    under_watch(root, "rel-1", "payments")
+    monkeypatch.setattr(night, step, broken)
+    report = night.check_active_releases(store(), TONIGHT)
+    assert store().read_model(night.REPORT, NightReport) == report
+    backlog = root / "backlog" / "production" / "improvement-backlog.md"
+    assert backlog.exists() == (step != "amend_backlog")
+    assert store().exists("scorecards/production/rel-1.md") == (step != "refresh_scorecards")
+
+
+def test_a_scorecard_that_breaks_takes_no_other_with_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    under_watch(root, "rel-1", "payments")
+    under_watch(root, "rel-2", "checkout")
+    sources = night._sources
+
+    def of(entry: Any, *more: Any) -> Any:
+        return broken() if entry.release.release_id == "rel-1" else sources(entry, *more)
+
+    monkeypatch.setattr(night, "_sources", of)
+    night.check_active_releases(store(), TONIGHT)
+    assert store().exists("scorecards/production/rel-2.md")
+
+
+@pytest.mark.parametrize("name", ["2026-11-21 (copy)", "2026-11-21.bak", "0-old"])
+def test_a_folder_that_is_no_night_is_passed_over(root: Path, name: str) -> None:
+    reported(1)
+    nights = root / "monitoring" / "nightly"
+    shutil.copytree(nights / "2026-11-21", nights / name)
+    assert [found.release_id for found in night.earlier_nights(store())] == ["2026-11-21"]
+
+
+def test_since_when_something_drifts_is_that_of_its_own_environment() -> None:
+    first, last = TONIGHT - timedelta(days=9), TONIGHT - timedelta(days=2)
+    releases = [drifting("production", first), drifting("staging", last)]
+    kept = night.kept_of(NightReport(generated_at=last, releases=releases), "production")
+    assert kept.last == {"rel-1": {"rule:slo/A:0": first}}
+
+
+def drifting(environment: str, since: datetime) -> ReleaseNight:
+    drift = Drift(
+        key="rule:slo/A:0",
+        kind="edited",
+        what="alert A: for differs",
+        owner="sre",
+        service="checkout",
+        since=since,
+        verdict=Verdict.NO_GO,
+        to_do="activate it again",
+    )
+    return ReleaseNight(
+        release_id="rel-1",
+        environment=environment,
+        services=("checkout",),
+        decision=Decision.over([]),
+        needs_person=True,
+        drift=(drift,),
+    )
+
+
+def test_a_damaged_registration_closes_no_item_of_what_it_watches(root: Path) -> None:
+    under_watch(root, "rel-1", "payments")
+    folder = root / "registry" / "monitoring" / "production" / "rel-2"
+    folder.mkdir(parents=True)
+    (folder / "registration.json").write_text("{}")
+    backlog = LivingBacklog(root, "production")
+    board = improvement(
+        "night-dashboards",
+        "",
+        "production/dashboard of rel-2",
+        title="dashboard of rel-2: the activated dashboards are there does not hold",
+        evidence="Grafana has no dashboard u",
+        priority="high",
+        owners={},
+    )
+    origin = Origin("production", "night of 2026-11-21")
+    backlog.write(amended(None, [board], origin, TONIGHT - timedelta(days=1)).text)
+    night.check_active_releases(store(), TONIGHT)
+    states = {entry.item_id: entry.state for entry in entries(backlog.read() or "")}
+    assert states[board.item_id] == "open"

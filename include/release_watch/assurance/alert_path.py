@@ -22,6 +22,7 @@ from release_watch.drills.direct import fire_direct
 from release_watch.drills.drill import conclude
 from release_watch.drills.manners import active_drills, held_back, holding, past_times
 from release_watch.drills.plan import drill_routes, live_routing
+from release_watch.errors import InvalidInputError
 from release_watch.slo.rulefile import from_yaml
 from release_watch.verdict import Objective, Verdict
 
@@ -81,7 +82,7 @@ def drill_in_turn(
     release = _night(active[0].release, services, at)
     policy = config.policies.drill
     timed = {name: value for name, value in (("clock", clock), ("pause", pause)) if value is not None}
-    routes = list(_routes(active, release, backends, config))
+    routes, unknown = _routes(active, release, backends, config)
     receivers = {name for route in routes for name in route.expected}
     times, under_way = past_times(records.history, receivers, policy, at), active_drills(backends, at)
 
@@ -114,7 +115,8 @@ def drill_in_turn(
     records.history.add(results)
     objectives = dict(_objectives(fired, results, turns, at))
     later = (route.service for route in waiting if route.service not in objectives)
-    return Drilled(results, objectives | {service: _not_tonight(service, turns, at) for service in later})
+    told = objectives | {service: _not_tonight(service, turns, at) for service in later}
+    return Drilled(results, told | unknown)
 
 
 _Hold = Callable[["DrillRoute"], str | None]
@@ -217,16 +219,25 @@ def _night(release: Release, services: Sequence[str], at: datetime) -> Release:
 
 def _routes(
     active: Sequence[ActiveRelease], release: Release, backends: Backends, config: Config
-) -> Iterator[DrillRoute]:
+) -> tuple[list[DrillRoute], dict[str, Objective]]:
+    """Return the routes of all releases, and why those of some services are not known."""
     live = live_routing(backends)
     known = {service.name: service for service in config.catalog.services}
+    routes: list[DrillRoute] = []
+    unknown: dict[str, Objective] = {}
     for entry in active:
-        rules = [group for text in entry.rules.values() for group in from_yaml(text)]
-        if unknown := [name for name in entry.services if name not in known]:
-            config.catalog.select(unknown)
+        try:
+            rules = [group for text in entry.rules.values() for group in from_yaml(text)]
+            if gone := [name for name in entry.services if name not in known]:
+                config.catalog.select(gone)
+        except InvalidInputError as error:
+            reason = f"not drilled: {error}; activate the rules of {entry.release.release_id} again"
+            unknown |= {name: _objective(name, Verdict.INCONCLUSIVE, reason) for name in entry.services}
+            continue
         services = [known[name] for name in entry.services]
         own = release.model_copy(update={"services": entry.services})
-        yield from drill_routes(own, services, rules, backends, live)
+        routes += drill_routes(own, services, rules, backends, live)
+    return routes, unknown
 
 
 def _objectives(
@@ -252,8 +263,8 @@ def _not_tonight(service: str, turns: _Turns, at: datetime) -> Objective:
     """Return what is known of a service whose turn comes another night."""
     since, last = turns.since(service), turns.last.get(service)
     turn = f"its turn comes within {turns.nights} nights"
-    if service in turns.failed:
-        drill = turns.nightly[service]
+    drill = turns.nightly[service] if service in turns.failed else last
+    if drill is not None and not drill.verdict.proceeds:
         reason = f"the drill of {rfc3339(drill.at)} ({drill.drill_id}) did not succeed; {turn}"
         return _objective(service, drill.verdict, reason)
     if at - since > turns.longest:

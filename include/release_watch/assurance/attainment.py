@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -102,7 +103,8 @@ def attainment_query(slo: Slo, environment: str | None = None) -> str:
 
     No events give no answer. A counter of bad events that never counted is not there at all, so a missing one
     is 0 of the total. A missing counter of good events says nothing: the service is down, or the metric was
-    renamed. Slices are taken as the SLO's rules recorded them: raw series say nothing of them.
+    renamed; but where another group has it, nothing was good in this one. Slices are taken as the SLO's rules
+    recorded them: raw series say nothing of them.
     """
     by = f" by ({', '.join(slo.group_by)})" if slo.group_by else ""
     if slo.budgeting != "Occurrences":
@@ -113,7 +115,10 @@ def attainment_query(slo: Slo, environment: str | None = None) -> str:
     total = _counted(slo, slo.total, by)
     if slo.bad is not None:
         return f"1 - ({_counted(slo, slo.bad, by)} or 0 * {total}) / ({total} > 0)"
-    return f"{_counted(slo, slo.good or '', by)} / ({total} > 0)"
+    good = _counted(slo, slo.good or "", by)
+    if slo.group_by:
+        good = f"({good} or 0 * {total} and on () {good})"
+    return f"{good} / ({total} > 0)"
 
 
 def _counted(slo: Slo, events: str, by: str) -> str:
@@ -177,9 +182,12 @@ def _attained(slo: Slo, query: str, answer: Sequence[Sample] | str) -> Attainmen
     if isinstance(answer, str):
         reason = answer
     else:
+        strange = sum(1 for sample in answer if not math.isfinite(sample.value))
         worst = min(answer, key=lambda sample: sample.value, default=None)
-        ratio = None if worst is None else min(1.0, worst.value)
+        ratio = None if worst is None or strange else min(1.0, worst.value)
         reason = _reason(slo, worst, len(answer))
+        if strange:
+            reason = f"{strange} of {len(answer)} answers is no number; look at what the SLO's metrics count"
     return Attainment(
         slo=slo.name,
         service=slo.service,

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from release_watch.artifacts.models import CoverageStatus
 from release_watch.assurance.drift import Drift
-from release_watch.assurance.reading import WATCHDOG_QUERY, NightReading
+from release_watch.assurance.reading import NightReading
 from release_watch.assurance.registry import ActiveRelease
 from release_watch.assurance.tuning.advice import judge_tuning
 from release_watch.assurance.tuning.applying import in_force
 from release_watch.assurance.tuning.carrying import RUN_AGAIN
 from release_watch.assurance.tuning.following import followed
 from release_watch.assurance.tuning.kept import KeptTuning
-from release_watch.assurance.tuning.standing import holds
+from release_watch.assurance.tuning.standing import holds, namesakes
 from release_watch.catalog.models import Service
 from release_watch.clock import rfc3339
 from release_watch.slo.rules import WATCHDOG
@@ -149,7 +149,7 @@ def _dead_mans_switch(subject: Subject) -> Iterator[Objective]:
         name="dead man's switch",
         verdict=Verdict.GO if firing else Verdict.NO_GO,
         reason="firing" if firing else f"{WATCHDOG} does not fire, so no other alert can be trusted to",
-        query=WATCHDOG_QUERY,
+        query=subject.reading.watchdog_query,
     )
 
 
@@ -204,7 +204,9 @@ def _tuning(subject: Subject, tuning: KeptTuning) -> Objective:
     if not holds(subject.entry, tuning):
         reason = f"{proposal.change}: not in force, as the rule of this release is another one; {RUN_AGAIN}"
         return Objective(name=name, verdict=Verdict.WARN, reason=reason)
-    found = followed(tuning, *subject.reading.history.followed(proposal.service), subject.reading.at)
+    firings, incidents = subject.reading.history.followed(proposal.service)
+    alike = namesakes(subject.entry, proposal)
+    found = followed(tuning, firings, incidents, subject.reading.at, alike)
     if found.refuted:
         reason = f"{proposal.change}: {found.words}; take it back with the DAG alert_tuning, action take_back"
         return Objective(name=name, verdict=Verdict.NO_GO, reason=reason)

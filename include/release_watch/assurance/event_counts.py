@@ -85,7 +85,7 @@ def _ratios(slo: Slo, counts: Mapping[str, Counts]) -> Iterator[tuple[Group, flo
     """Yield the share of good events of each group that has events.
 
     A counter of bad events that never counted is not there, so a missing one is none of the total; a missing
-    counter of good events says nothing.
+    counter of good events says nothing, but where another group has it, nothing was good in this one.
     """
     total_key, other_key = _keys(slo)
     other = counts.get(other_key, {})
@@ -94,8 +94,8 @@ def _ratios(slo: Slo, counts: Mapping[str, Counts]) -> Iterator[tuple[Group, flo
             continue
         if slo.bad is not None:
             yield group, 1 - other.get(group, 0.0) / total
-        elif group in other:
-            yield group, other[group] / total
+        elif other:
+            yield group, other.get(group, 0.0) / total
 
 
 def _keys(slo: Slo) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from release_watch.artifacts.models import InstrumentationAudit, ServiceAudit
@@ -33,7 +34,7 @@ class NightCoverage:
         young = sorted(filter(self._is_young, self._active), key=_deployed_at, reverse=True)
         self._alone = frozenset(entry.release.release_id for entry in young[:MOST_ALONE])
         self._audited_together: dict[str, Once[dict[str, ServiceAudit]]] = {}
-        self._all = Once(lambda: {one.service: one for entry in self._active for one in self.of(entry)})
+        self._all = Once(self._audit_all)
 
     def settled(self, entry: ActiveRelease) -> bool:
         """Return whether a release is audited with others, so that its version is asked for by itself."""
@@ -52,10 +53,7 @@ class NightCoverage:
 
     def audit(self, services: Sequence[str] | None = None) -> InstrumentationAudit | None:
         """Return the coverage of ``services``, by default of all; None if none could be audited."""
-        try:
-            found = self._all()
-        except ReleaseWatchError:
-            return None
+        found = self._all()
         wanted = [found[name] for name in (found if services is None else services) if name in found]
         if not wanted:
             return None
@@ -66,6 +64,14 @@ class NightCoverage:
             verdict=verdict_over(wanted),
             services=tuple(wanted),
         )
+
+    def _audit_all(self) -> dict[str, ServiceAudit]:
+        """Return the audit of each service; without those that could not be made, which their check tells."""
+        found: dict[str, ServiceAudit] = {}
+        for entry in self._active:
+            with suppress(ReleaseWatchError):
+                found |= {one.service: one for one in self.of(entry)}
+        return found
 
     def _is_young(self, entry: ActiveRelease) -> bool:
         longest = FARTHEST_BACK + self._config.policies.coverage.live_within

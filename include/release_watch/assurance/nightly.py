@@ -105,12 +105,28 @@ def night(active: Sequence[ActiveRelease], reading: NightReading, drilled: Drill
 
 def unreadable(damaged: Damaged) -> ReleaseNight:
     """Return the night of a release whose registration cannot be read: nothing of it can be proven."""
-    reason = f"{damaged.problem}; restore the file, or run the release's monitoring again"
+    reason = (
+        f"{damaged.problem}; restore the file, or run the release's monitoring again; "
+        "remove a folder that no run wrote"
+    )
     return ReleaseNight(
         release_id=damaged.release_id,
         environment=damaged.environment,
         services=(),
         decision=Decision.over([Objective(name="registration", verdict=Verdict.ERROR, reason=reason)]),
+        needs_person=True,
+    )
+
+
+def broken(entry: ActiveRelease, error: Exception) -> ReleaseNight:
+    """Return the night of a release in an environment of which nothing could be checked, for ``error``."""
+    what = str(error) if isinstance(error, ReleaseWatchError) else f"{type(error).__name__}: {error}"
+    reason = f"nothing of {entry.release.environment} could be checked tonight: {what}; see the night's log"
+    return ReleaseNight(
+        release_id=entry.release.release_id,
+        environment=entry.release.environment,
+        services=entry.services,
+        decision=Decision.over([Objective(name="night", verdict=Verdict.ERROR, reason=reason)]),
         needs_person=True,
     )
 

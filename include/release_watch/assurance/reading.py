@@ -27,13 +27,19 @@ from release_watch.coverage.inquiry import Inquiry
 from release_watch.coverage.presence import versions_seen
 from release_watch.coverage.questions import Question
 from release_watch.errors import BackendError, ReleaseWatchError
+from release_watch.identifiers import promql_string
 from release_watch.release import Release
 from release_watch.slo.rules import WATCHDOG
 from release_watch.telemetry.backends import Backends
 from release_watch.telemetry.metrics import Metrics, Sample
 
-WATCHDOG_QUERY = f'ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}}'
 LOOK_BACK = timedelta(days=1)
+
+
+def watchdog_query(environment: str | None) -> str:
+    """Return the PromQL of the firing dead man's switch; that of another environment proves nothing."""
+    where = f",environment={promql_string(environment)}" if environment else ""
+    return f'ALERTS{{alertname="{WATCHDOG}",alertstate="firing"{where}}}'
 
 
 class NightReading:
@@ -74,7 +80,8 @@ class NightReading:
             Window(earliest, self.since, at),
             Once(lambda: known_silences(backends, told)),
         )
-        self.watchdog = Once(lambda: bool(backends.metrics().instant(WATCHDOG_QUERY, at)))
+        self.watchdog_query = watchdog_query(self._environment)
+        self.watchdog = Once(lambda: bool(backends.metrics().instant(self.watchdog_query, at)))
         self.budget_trend = Once(self._read_budgets)
         """The SLOs of all services at the moments of :func:`moments_of`, tonight last."""
         self._targets: dict[str, Once[dict[str, list[Sample]]]] = {}

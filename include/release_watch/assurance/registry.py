@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -53,6 +52,10 @@ class ActiveRelease(BaseModel):
         return release.model_dump(mode="json")
 
 
+class _Retirement(BaseModel):
+    reason: str
+
+
 class Damaged(NamedTuple):
     """A registration that cannot be read, and why."""
 
@@ -88,8 +91,14 @@ class ActiveReleases:
         endpoints: Mapping[str, Sequence[str]] | None = None,
         at: datetime,
     ) -> ActiveRelease:
-        """Register ``release`` and return it; registering again replaces what was activated, not the time."""
-        earlier = self._read(release.environment, release.release_id)
+        """Register ``release`` and return it; registering again replaces what was activated, not the time.
+
+        It also mends a registration that was damaged, of which the time is lost.
+        """
+        try:
+            earlier = self._read(release.environment, release.release_id)
+        except InvalidInputError:
+            earlier = None
         registered = ActiveRelease(
             release=release,
             services=release.services,
@@ -127,11 +136,15 @@ class ActiveReleases:
             store.write_json(RETIREMENT, {"reason": reason, "retired_at": rfc3339(at)})
 
     def retirement(self, environment: str, release_id: str) -> str | None:
-        """Return why a release was retired, or None if it was not."""
+        """Return why a release was retired, or None if it was not.
+
+        Raises:
+            InvalidInputError: if what was written of it was damaged.
+        """
         store = self._store(environment, release_id)
         if not store.exists(RETIREMENT):
             return None
-        return str(json.loads(store.read_bytes(RETIREMENT))["reason"])
+        return store.read_model(RETIREMENT, _Retirement).reason
 
     def all(self, environment: str | None = None) -> tuple[ActiveRelease, ...]:
         """Return the releases under watch, newest deployment first, each with the services it still owns.
@@ -151,7 +164,7 @@ class ActiveReleases:
         found, damaged = [], []
         for where, release_id in self._places(environment):
             try:
-                found.append(self._read(where, release_id))
+                found.append(self._watched(where, release_id))
             except InvalidInputError as error:
                 damaged.append(Damaged(where, release_id, str(error)))
         return UnderWatch(_owners([entry for entry in found if entry]), tuple(damaged))
@@ -186,17 +199,23 @@ class ActiveReleases:
         return next(iter(self.all(environment)), None)
 
     def _registered(self, environment: str | None) -> list[ActiveRelease]:
-        found = [self._read(*place) for place in self._places(environment)]
+        found = [self._watched(*place) for place in self._places(environment)]
         return [entry for entry in found if entry]
 
     def _places(self, environment: str | None) -> Iterator[tuple[str, str]]:
-        """Yield environment and release id of every registration that was not retired."""
+        """Yield environment and release id of every registration."""
         if not self._root.exists():
             return
         for path in self._root.rglob(REGISTRATION):
             where, release_id = str(path).rstrip("/").split("/")[-3:-1]
-            if environment in (None, where) and self.retirement(where, release_id) is None:
+            if environment in (None, where):
                 yield where, release_id
+
+    def _watched(self, environment: str, release_id: str) -> ActiveRelease | None:
+        """Return what was registered, None if it was retired."""
+        if self.retirement(environment, release_id) is not None:
+            return None
+        return self._read(environment, release_id)
 
     def _read(self, environment: str, release_id: str) -> ActiveRelease | None:
         store = self._store(environment, release_id)

@@ -107,6 +107,25 @@ def test_since_is_kept_in_the_file(drift: Any, tmp_path: Path, capsys: pytest.Ca
     assert drift("--seen", str(file)) == 2
 
 
+def test_drift_is_told_also_if_the_file_cannot_be_written(
+    drift: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert drift("--seen", str(tmp_path / "file" / "seen.json")) == 2
+    found = capsys.readouterr()
+    assert "r-1 (production): 1 rules, 1 drift" in found.out
+    assert "seen.json" in found.err or "file" in found.err
+
+
+def test_the_same_rule_loaded_thrice_is_two_drifts_with_keys_of_their_own(
+    drift: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    thrice = {**LIVE, "rules": 3 * LIVE["rules"]}  # type: ignore[operator, dict-item]
+    assert drift("--json", server=prometheus(thrice)) == 1
+    keys = [one["key"] for one in drifts(capsys.readouterr().out) if one["kind"] == "extra"]
+    assert len(keys) == len(set(keys)) == 2
+
+
 def test_a_prometheus_that_is_away_hides_nothing(drift: Any, capsys: pytest.CaptureFixture[str]) -> None:
     error = BackendError("Prometheus", "did not answer")
     paths = ("/api/v1/rules", "/api/v1/status/config", "/api/v1/status/runtimeinfo", "/api/v1/targets")

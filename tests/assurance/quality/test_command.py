@@ -110,8 +110,9 @@ def test_hours_in_which_nothing_was_evaluated_are_noted(incidents, capsys):
         (["--environment", "nowhere"], "--environment: 'nowhere' is not in the catalogue"),
         (["--services", "chekout"], "'chekout' is not in the catalogue; did you mean 'checkout'"),
         (["--incidents", "/nowhere.csv"], "nowhere.csv: cannot be read"),
+        (["--prometheus", "http://[bad"], "--prometheus: 'http://[bad' is no address"),
     ],
-    ids=["environment", "service", "file"],
+    ids=["environment", "service", "file", "address"],
 )
 def test_a_wrong_use_is_told(arguments, said):
     with pytest.raises(InvalidInputError) as refused:
@@ -121,8 +122,14 @@ def test_a_wrong_use_is_told(arguments, said):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--since", "30d"], ["--since", "P91D"], ["--until", "2026-11-01"]],
-    ids=["no", "long", "naive"],
+    [
+        ["--since", "30d"],
+        ["--since", "P91D"],
+        ["--until", "2026-11-01"],
+        ["--until", "0001-01-01T00:00:00Z"],
+        ["--until", "9999-12-31T23:59:59Z"],
+    ],
+    ids=["no", "long", "naive", "zero time", "end of time"],
 )
 def test_times_that_cannot_be_are_refused(arguments):
     with pytest.raises(SystemExit):

@@ -46,6 +46,12 @@ def test_a_firing_of_one_evaluation_is_seen():
     assert (found.start, found.end) == (at(70_001.5), at(70_001.5))
 
 
+@pytest.mark.parametrize("name", ["k8s.pod", "größe", "a=b"], ids=["dot", "unicode", "sign"])
+def test_labels_of_any_name_and_value_are_read(name):
+    (found,) = read(firing(600, 630, since=590, **{name: 'a "b", c\\n\n{}'}))
+    assert found == AlertInterval("SlowPayments", "payments", "page", at(600), at(630), at(590))
+
+
 def test_what_came_back_within_the_look_back_is_two_firings():
     first = firing(*range(600, 690, 30), since=600)
     again = [START.timestamp() + one for one in range(750, 840, 30)]

@@ -13,6 +13,7 @@ from release_watch.errors import InvalidInputError
 from release_watch.response.incidents import Incident
 
 Write = Callable[..., Path]
+TITLED = "id,title,service,opened_at"
 OPENED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
@@ -93,6 +94,8 @@ def test_maintenance_may_be_of_all_services(write: Write) -> None:
         ("1,checkout,2026-11-01T12:00Z,,false", "column verdict: 'false' is none"),
         (",checkout,2026-11-01T12:00Z,,", "column id: is empty"),
         ("1,checkout,2026-11-01T12:00Z,,,,", "incidents.csv:2: has 7 cells and the header 5"),
+        ("1,checkout,0001-01-01T00:00:00Z,,", "column opened_at: '0001-01-01T00:00:00Z' is no moment"),
+        ("1,checkout,2026-11-01T12:00Z,9999-12-31T23:59:59Z,", "leave the cell empty if it is not known"),
         ('1,"checkout', "is no CSV"),
     ],
     ids=[
@@ -105,12 +108,26 @@ def test_maintenance_may_be_of_all_services(write: Write) -> None:
         "verdict",
         "no id",
         "too many cells",
+        "zero time",
+        "end of time",
         "open quote",
     ],
 )
 def test_a_mistake_is_shown_with_its_line_and_column(write: Write, line: str, said: str) -> None:
     (problem,) = problems(write(line))
     assert said in problem
+
+
+def test_rows_that_end_before_their_id_are_told_one_by_one(write: Write) -> None:
+    row = "checkout,2026-11-01T12:00Z"
+    said = problems(write(row, row, header="service,opened_at,id"))
+    assert said == tuple(f"incidents.csv:{line}: column id: is empty; fill it in" for line in (2, 3))
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x0b", "\x85"], ids=["separator", "tab", "next line"])
+def test_only_an_end_of_line_ends_a_row(write: Write, mark: str) -> None:
+    (found,) = read_incidents(write(f"1,orders{mark}fail,checkout,2026-11-01T12:00Z", header=TITLED))
+    assert found.title == f"orders{mark}fail"
 
 
 def test_every_mistake_is_shown_at_once_and_lines_are_those_of_the_file(write: Write) -> None:

@@ -121,22 +121,30 @@ def copied(text: str, origin: Origin, uri: str, at: datetime, *, earlier: str | 
 
 
 def entries(text: str) -> tuple[Entry, ...]:
-    """Return the items of a backlog in their order; lines that are not ours are passed over."""
-    return tuple(
-        Entry(match[1], match[2], dict(_FIELD.findall(text[match.end() : _end(text, match.end())])))
-        for match in _SECTION.finditer(text)
-    )
+    """Return the items of a backlog in their order; lines that are not ours are passed over.
+
+    Of an item that people copied the first counts, and of its lines the first of a name.
+    """
+    found: dict[str, Entry] = {}
+    for match in _SECTION.finditer(text):
+        lines = _FIELD.findall(text[match.end() : _end(text, match.end())])
+        fields = {name: value.strip() for name, value in reversed(lines)}
+        found.setdefault(match[1], Entry(match[1], match[2].strip(), dict(reversed(fields.items()))))
+    return tuple(found.values())
 
 
 def with_field(text: str, item_id: str, name: str, value: str) -> str:
-    """Return the backlog with a line of an item set, or added below its other lines."""
+    """Return the backlog with a line of an item set, or added below its other lines.
+
+    Where the item is not there any more, the backlog is returned as it is.
+    """
     return _edited(text, item_id, lambda lines: _set(lines, name, value))
 
 
 def _gone(entry: Entry, found: set[str], scope: Scope) -> bool:
     kind = entry.fields.get("kind")
     where = entry.fields.get("service", "")
-    return entry.item_id not in found and kind is not None and scope.holds(kind, where)
+    return entry.item_id not in found and kind is not None and scope.holds(kind, where, entry.item_id)
 
 
 def _closed(lines: str, origin: Origin, at: datetime) -> str:
@@ -157,7 +165,9 @@ def _set(lines: str, name: str, value: str) -> str:
 
 
 def _edited(text: str, item_id: str, edit: Callable[[str], str]) -> str:
-    match = next(match for match in _SECTION.finditer(text) if match[1] == item_id)
+    match = next((match for match in _SECTION.finditer(text) if match[1] == item_id), None)
+    if match is None:
+        return text
     end = _end(text, match.end())
     return text[: match.end()] + edit(text[match.end() : end]) + text[end:]
 

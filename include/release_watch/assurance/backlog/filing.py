@@ -12,6 +12,7 @@ from release_watch.response.incidents import TicketRef
 from release_watch.response.tickets import Tickets
 
 SHUT = "(closed)"
+MOST_NAMED = 10
 DELETED = (404, 410)
 OF_ONE_TICKET = (400, 403, *DELETED, 409, 412, 422)
 """What a tracker refuses of one ticket, and may take of the next; else it would refuse all of them."""
@@ -21,13 +22,26 @@ _REFERENCE = re.compile(r"^\[(?P<id>[^\]]+)\]\((?P<url>[^)]*)\)(?P<shut> \(close
 def filed(text: str, tickets: Tickets, environment: str) -> Iterator[str]:
     """Bring the tracker in line with a backlog; yields the backlog anew after each ticket that changed.
 
-    Keep what is yielded: the ticket of an item stands in it. An open item gets one ticket, whatever release
+    Keep what is yielded: the ticket of an item stands in it. See :func:`references`.
+
+    Raises:
+        BackendError: as :func:`references` does.
+    """
+    for item_id, reference in references(text, tickets, environment):
+        text = with_field(text, item_id, TICKET, reference)
+        yield text
+
+
+def references(text: str, tickets: Tickets, environment: str) -> Iterator[tuple[str, str]]:
+    """Bring the tracker in line with a backlog; yields item and reference after each ticket that changed.
+
+    The reference is to be kept as the item's line ``ticket``. An open item gets one ticket, whatever release
     or night finds it, a closed one closes it. Items in a state of people's own words are left to them. A
     ticket that somebody deleted counts as closed; an item that is back gets a new one.
 
     Raises:
         BackendError: if the tracker does not answer, and the rest is left for the next time; or at the end,
-            naming the items, if it refused some.
+            naming the first of the items, if it refused some.
     """
     refused: list[str] = []
     for entry in entries(text):
@@ -39,10 +53,11 @@ def filed(text: str, tickets: Tickets, environment: str) -> Iterator[str]:
             refused.append(f"{entry.item_id}: {error}")
             continue
         if reference is not None:
-            text = with_field(text, entry.item_id, TICKET, reference)
-            yield text
+            yield entry.item_id, reference
     if refused:
-        raise BackendError("ticket tracker", f"refused {len(refused)} items; {'; '.join(refused)}")
+        more = [f"and {len(refused) - MOST_NAMED} more"] if len(refused) > MOST_NAMED else []
+        told = "; ".join([*refused[:MOST_NAMED], *more])
+        raise BackendError("ticket tracker", f"refused {len(refused)} items; {told}")
 
 
 def _filed(entry: Entry, tickets: Tickets, environment: str) -> str | None:

@@ -20,7 +20,7 @@ from release_watch.assurance.correlation import Correlation
 from release_watch.assurance.tuning.advice import proposals
 from release_watch.catalog.config import Config
 from release_watch.dashboards.models import DashboardActivation
-from release_watch.drills.judging import is_not_drilled
+from release_watch.drills.judging import is_not_drilled, not_drilled_words
 from release_watch.evidence.models import AuditFinding
 from release_watch.verdict import Verdict
 
@@ -91,9 +91,8 @@ def improvement(
     owners: Mapping[str, str],
 ) -> BacklogItem:
     """Return an item with the id that follows from its kind, service and subject."""
-    digest = hashlib.sha256("\0".join((kind, service, subject)).encode()).hexdigest()[:10]
     return BacklogItem(
-        item_id=f"RW-{digest}",
+        item_id=_item_id(kind, service, subject),
         kind=kind,
         service=service,
         title=title,
@@ -101,6 +100,25 @@ def improvement(
         priority=priority,
         evidence=evidence,
     )
+
+
+def items_of_path(drill: DrillResult) -> tuple[str, ...]:
+    """Return the ids of the items that there may be of the path of a drill; none if it was not made."""
+    if is_not_drilled(drill):
+        return ()
+    return (
+        _item_id("drill", drill.service, _path(drill)),
+        _item_id("not_drilled", drill.service, not_drilled_words(drill).partition(": ")[0]),
+    )
+
+
+def _item_id(kind: str, service: str, subject: str) -> str:
+    digest = hashlib.sha256("\0".join((kind, service, subject)).encode()).hexdigest()[:10]
+    return f"RW-{digest}"
+
+
+def _path(drill: DrillResult) -> str:
+    return "/".join((drill.severity, *drill.route))
 
 
 def _audited(findings: Sequence[AuditFinding], owners: Mapping[str, str]) -> Iterator[BacklogItem]:
@@ -156,17 +174,19 @@ def _drills(results: AlertTestResults | None, owners: Mapping[str, str]) -> Iter
         yield improvement(
             "drill",
             drill.service,
-            "/".join((drill.severity, *drill.route)),
+            _path(drill),
             title=f"Repair or speed up the {drill.severity} path of {drill.service}",
             evidence=f"alert-test-results.json, {drill.drill_id}: {problem}",
             priority="medium" if drill.verdict.proceeds else "high",
             owners=owners,
         )
     for route in results.not_drilled if results else ():
+        subject, _, _ = route.partition(": ")  # the rest says why, with times that differ each night
+        service = subject.partition(" ")[0]
         yield improvement(
             "not_drilled",
-            "",
-            route,
+            service if service in owners else "",
+            subject,
             title=f"Make this route drillable: {route}",
             evidence="alert-test-results.json: not_drilled",
             priority="medium",

@@ -12,21 +12,30 @@ from release_watch.verdict import Verdict
 
 KNOWN = frozenset({Verdict.GO, Verdict.WARN, Verdict.NO_GO})
 
+OF_A_PATH = frozenset({"drill", "not_drilled"})
+
 
 class Scope(NamedTuple):
     """The kinds of causes that were looked for, and at which services.
 
     Items of all services (``service`` empty) are within it if their kind is. ``drilled`` are the services
-    whose alert paths were drilled, None for all of them.
+    whose alert paths were drilled, ``paths`` the ids of the items that are about these paths, and ``audited``
+    the services whose coverage was audited; None for all of them.
     """
 
     kinds: frozenset[str] = frozenset()
     services: frozenset[str] = frozenset()
     drilled: frozenset[str] | None = None
+    paths: frozenset[str] | None = None
+    audited: frozenset[str] | None = None
 
-    def holds(self, kind: str, service: str) -> bool:
-        """Return whether a cause of this kind would have been found at ``service``."""
+    def holds(self, kind: str, service: str, item_id: str | None = None) -> bool:
+        """Return whether a cause of this kind, and of this item, would have been found at ``service``."""
         within = self.services
+        if kind in OF_A_PATH and self.paths is not None and item_id is not None and item_id not in self.paths:
+            return False
+        if kind == "coverage" and self.audited is not None:
+            within &= self.audited
         if kind == "drill" and self.drilled is not None:
             within &= self.drilled
         return kind in self.kinds and (not service or service in within)

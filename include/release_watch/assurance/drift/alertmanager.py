@@ -22,6 +22,8 @@ from release_watch.telemetry.answers import get, understood
 from release_watch.transport import Transport
 
 _MATCHER = re.compile(r"\s*\"?(?P<label>[A-Za-z_][\w.]*)\"?\s*(?P<operator>=~|!~|!=|=)\s*(?P<value>.*?)\s*")
+_LABEL = re.compile(r"\"([^\"]+)\"\s*[=!]|([A-Za-z_][\w.]*)\s*[=!]")
+"""The labels that matchers look at; those in quotes may have any name."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PLAIN = re.compile(r"[\w\s|.*+/:@%-]*")
 """Patterns that mean the same to Python and to Alertmanager."""
@@ -158,11 +160,14 @@ def read_alertmanager(
     """Return the live Alertmanager: two requests, one if ``silences_told`` gives its answer about silences.
 
     Raises:
-        BackendError: if it does not answer, or has no route.
+        BackendError: if it does not answer, or has no route, or a configuration of another form.
     """
     found = silences_told() if silences_told else get(transport, "Alertmanager", "/api/v2/silences")
     silences = understood("Alertmanager", "silences", lambda: tuple(_silences(found)))
-    return LiveAlertmanager(live_configuration(transport), silences, amtool)
+    configuration = live_configuration(transport)
+    return understood(
+        "Alertmanager", "its configuration", lambda: LiveAlertmanager(configuration, silences, amtool)
+    )
 
 
 def _silences(found: Any) -> Iterator[Silence]:
@@ -207,8 +212,8 @@ def _tests_of(route: Mapping[str, Any]) -> dict[str, list[str]]:
         one = waiting.pop()
         waiting += one.get("routes") or []
         for text in one.get("matchers") or []:
-            for label in re.findall(r"([A-Za-z_][\w.]*)\"?\s*[=!]", text):
-                found.setdefault(label, set()).add(text)
+            for quoted, plain in _LABEL.findall(text):
+                found.setdefault(quoted or plain, set()).add(text)
     return {label: sorted(tests) for label, tests in sorted(found.items())}
 
 

@@ -74,14 +74,14 @@ def run(options: argparse.Namespace, connect: Connect) -> bool:
     backends, root = connect(options.environment)
     entries = _entries(ActiveReleases(root), options.environment, options.release)
     reports = _reports(entries, backends, root, config, last)
-    if options.seen:
-        _write_seen(options.seen, reports, last)
     fine = not any(report.drifts for report in reports)
     if options.json:
         content = {"fine": fine, "releases": [report.model_dump(mode="json") for report in reports]}
         sys.stdout.write(json.dumps(content, indent=2) + "\n")
     else:
         sys.stdout.write(drift_table(reports) + "\n")
+    if options.seen:  # last: a full disk must not keep the drift from people
+        _write_seen(options.seen, reports, last)
     return fine
 
 

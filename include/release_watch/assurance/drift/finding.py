@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from release_watch.assurance.drift.alertmanager import LiveAlertmanager
 from release_watch.assurance.drift.boards import board_drifts
@@ -23,13 +24,26 @@ def drift_of(expected: Expected, live: Live) -> tuple[Drift, ...]:
     Changes nothing and asks no server: ``live`` is read before, once for any number of releases; only amtool
     is run. ``since`` is left open (:func:`~release_watch.assurance.drift.since.carried`).
     """
-    return (
-        *_rules(expected, live),
-        *_scraping(expected, live),
-        *_routes(expected, live),
-        *_dashboards(expected, live),
-        *(rotation_drifts(expected.oncall, live.at, expected.users) if expected.oncall else ()),
+    return tuple(
+        _each_with_its_key(
+            (
+                *_rules(expected, live),
+                *_scraping(expected, live),
+                *_routes(expected, live),
+                *_dashboards(expected, live),
+                *(rotation_drifts(expected.oncall, live.at, expected.users) if expected.oncall else ()),
+            )
+        )
     )
+
+
+def _each_with_its_key(drifts: Iterable[Drift]) -> Iterator[Drift]:
+    """Yield the drifts; those that have one key, such as a rule that is loaded thrice, with a number."""
+    seen: Counter[str] = Counter()
+    for one in drifts:
+        seen[one.key] += 1
+        number = seen[one.key]
+        yield one if number == 1 else one.model_copy(update={"key": f"{one.key}#{number}"})
 
 
 def _rules(expected: Expected, live: Live) -> Iterator[Drift]:

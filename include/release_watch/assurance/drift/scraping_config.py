@@ -122,7 +122,10 @@ def read_scraping(transport: Transport) -> LiveScraping:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    return dict(yaml.load(text, Loader=_LOADER) or {})  # noqa: S506 - CSafeLoader, where libyaml is there
+    try:
+        return dict(yaml.load(text, Loader=_LOADER) or {})  # noqa: S506 - CSafeLoader, where libyaml is there
+    except yaml.YAMLError as error:
+        raise ValueError("is no YAML") from error
 
 
 def _scraping(config: Mapping[str, Any], targets: Any, retention: timedelta | None) -> LiveScraping:

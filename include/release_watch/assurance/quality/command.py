@@ -24,6 +24,8 @@ incidents of the ticket tracker and of a CSV file. docs/alert-quality.md tells b
 The servers are those of the environment's Airflow connections, or one Prometheus that --prometheus names."""
 
 LONGEST = timedelta(days=90)
+YEARS = range(1971, 9999)
+"""Those that a server can be asked for, also some days before and after."""
 
 
 class Connected(Protocol):
@@ -42,7 +44,11 @@ class _Direct:
     """Prometheus at an address; incidents are those of a file only."""
 
     def __init__(self, url: str) -> None:
-        self._metrics = Prometheus(url)
+        try:
+            self._metrics = Prometheus(url)
+        except ValueError as error:
+            words = f"--prometheus: {url!r} is no address ({error}); write it such as http://prometheus:9090"
+            raise InvalidInputError([words]) from error
 
     def metrics(self) -> Metrics:
         return self._metrics
@@ -133,4 +139,6 @@ def _moment(text: str) -> datetime:
         raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time") from error
     if found.tzinfo is None:
         raise argparse.ArgumentTypeError(f"{text!r} has no offset; write it such as {text}Z")
+    if found.year not in YEARS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time of which a server knows; write today's year")
     return found

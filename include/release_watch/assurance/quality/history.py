@@ -9,6 +9,7 @@ than ``resolution``. If they are, a start is late, and an end early, by less tha
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from release_watch.assurance.quality.joining import (
     join,
     silences_of,
 )
-from release_watch.catalog.selectors import one_of, parse_selector
+from release_watch.catalog.selectors import one_of
 from release_watch.identifiers import promql_string
 from release_watch.slo.rules import WATCHDOG
 from release_watch.telemetry.metrics import Metrics, series_name
@@ -35,9 +36,10 @@ RESOLUTION = timedelta(seconds=15)
 LOOK_BACK = timedelta(minutes=5)
 """How old a sample may be that Prometheus gives for a moment; steps must not be longer."""
 HEARTBEAT = f'timestamp(ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}})'
-
-
 ALIVE = f'count(count_over_time(ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}}[1h]))'
+
+_LABEL = re.compile(r'(.+?)="((?:[^"\\]|\\.)*)"(?:,|$)', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def blind_hours(metrics: Metrics, window: Span) -> tuple[int, int]:
@@ -178,7 +180,9 @@ def _firing(name: str, run: Run, window: Span, near: timedelta) -> AlertInterval
 
 
 def _labels(column: str) -> Mapping[str, str]:
-    return {one.label: one.value for one in parse_selector(column[column.index("{") :])}
+    """Return the labels in a column's name; Prometheus 3 takes any text for the name of a label."""
+    found = _LABEL.findall(column[column.index("{") + 1 : -1])
+    return {name: _ESCAPED.sub(lambda one: "\n" if one[1] == "n" else one[1], value) for name, value in found}
 
 
 def _moment(seconds: float) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ COLUMNS = (
 INCIDENT = "incident"
 ALL_SERVICES = "*"
 MAX_BYTES = 20_000_000
+YEARS = range(1970, 9999)
+"""Programs write the first or the last year of their calendar where they know of no time."""
 
 
 def read_incidents(file: Path, services: Collection[str] | None = None) -> list[Incident]:
@@ -48,8 +51,9 @@ def read_incidents(file: Path, services: Collection[str] | None = None) -> list[
     lines: dict[str, int] = {}
     for line, row in _rows(file):
         wrong = list(_problems(row, services))
-        if (first := lines.setdefault(row.get("id", ""), line)) != line:
-            wrong.append(("id", f"{row['id']!r} is that of line {first}, too; ids must be different"))
+        name = row.get("id")
+        if name and (first := lines.setdefault(name, line)) != line:
+            wrong.append(("id", f"{name!r} is that of line {first}, too; ids must be different"))
         problems += [f"{file.name}:{line}: column {column}: {words}" for column, words in wrong]
         if not wrong:
             found.append(_incident(row))
@@ -63,14 +67,14 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise InvalidInputError([f"{file.name}: is larger than {MAX_BYTES:,} bytes; split it"])
-        text = file.read_text(encoding="utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise InvalidInputError([f"{file.name}: cannot be read: {error.strerror}; check the path"]) from error
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             [f"{file.name}: is not UTF-8 at byte {error.start}; save it as UTF-8"]
         ) from error
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         if problems := list(_header_problems(file.name, header)):
@@ -135,8 +139,10 @@ def _order_problems(row: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def _no_time(text: str) -> str | None:
-    if _moment(text):
-        return None
+    if found := _moment(text):
+        if found.year in YEARS:
+            return None
+        return f"{text!r} is no moment at which anything happened; leave the cell empty if it is not known"
     return f"{text!r} is no time with an offset; write ISO 8601 such as 2026-11-22T11:05:47Z"
 
 

@@ -20,6 +20,10 @@ MOST_ROWS = 25
 """Rows of a chart; of more, the worst."""
 NAME = 38
 """Characters of a name."""
+TITLE = 60
+"""Characters of the release in the title."""
+NAME_BESIDE = 28
+"""Characters of a name that stands between two charts."""
 FIGURE = 34
 """Characters of a number that is told in words."""
 TOLD = ("alert precision", "alert recall", "pages per shift", "drift", "open risks")
@@ -37,6 +41,13 @@ MISSING = ("#eeeeee", FAINT, "not looked at")
 
 def draw(card: Scorecard) -> bytes:
     """Return the picture as PNG, without a time of drawing in it."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # a dollar in a name is no formula
+        return _drawn(card)
+
+
+def _drawn(card: Scorecard) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,12 +55,14 @@ def draw(card: Scorecard) -> bytes:
     left, right = max(len(slos), 2) + 2, max(len(services), 1) + max(len(drills), 1) + 5
     height = HEAD + LINE * max(left, right)
     figure: Any = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
-    title = f"{card.release_id} in {card.environment}, {card.generated_at:%Y-%m-%d %H:%M} UTC"
+    title = (
+        f"{shortened(card.release_id, TITLE)} in {card.environment}, {card.generated_at:%Y-%m-%d %H:%M} UTC"
+    )
     figure.text(0.01, 1 - 0.35 / height, plain(title), fontsize=14, color=INK, family=FONT, va="center")
     figure.text(0.01, 1 - 0.68 / height, _told(card), fontsize=10.5, color=INK, family=FONT, va="center")
     room = (height - HEAD) / height
     rows = max(left, right)
-    budgets = figure.add_axes((0.19, room * (1 - left / rows) + 0.02, 0.26, room * left / rows - 0.08))
+    budgets = figure.add_axes((0.19, room * (1 - left / rows) + 0.02, 0.22, room * left / rows - 0.08))
     _budgets(budgets, slos, len(card.slos) - len(slos))
     share = (max(len(services), 1) + 2) / rows
     coverage = figure.add_axes((0.7, room * (1 - share) + 0.03, 0.29, room * share - 0.1))
@@ -146,18 +159,14 @@ def _coverage(axes: Any, services: Sequence[CoverageLine], left_out: int) -> Non
         axes.text(
             len(signals) + HALF, row, shown, ha="center", va="center", fontsize=9, color=INK, family=FONT
         )
-    _names(axes, [f"{line.service} ({line.tier})" for line in services])
+    _names(axes, [f"{line.service} ({line.tier})" for line in services], NAME_BESIDE)
     axes.xaxis.tick_top()
     axes.set_xticks([column + HALF for column in range(len(signals) + 1)])
     axes.set_xticklabels([*(signal.value for signal in signals), "score"])
 
 
 def _drills(axes: Any, drills: Sequence[DrillLine], left_out: int) -> None:
-    _frame(
-        axes,
-        "Drills: seconds to delivery, to the answer, target",
-        left_out,
-    )
+    _frame(axes, "Drills: seconds to delivery, answer, target", left_out)
     if not drills:
         _nothing(axes, "no drill was made")
         return
@@ -187,11 +196,11 @@ def _drills(axes: Any, drills: Sequence[DrillLine], left_out: int) -> None:
             color=INK if line.verdict.proceeds else RED,
             family=FONT,
         )
-    _names(axes, [f"{line.service}, {line.severity}" for line in drills])
+    _names(axes, [f"{line.service}, {line.severity}" for line in drills], NAME_BESIDE)
 
 
 def _frame(axes: Any, title: str, left_out: int) -> None:
-    more = f" (and {left_out} better ones)" if left_out else ""
+    more = f" (and {left_out} better)" if left_out else ""
     axes.set_title(title + more, loc="left", fontsize=10.5, color=INK, family=FONT, pad=8)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -200,10 +209,10 @@ def _frame(axes: Any, title: str, left_out: int) -> None:
     axes.set_axisbelow(True)
 
 
-def _names(axes: Any, names: Sequence[str]) -> None:
+def _names(axes: Any, names: Sequence[str], most: int = NAME) -> None:
     axes.set_yticks(range(len(names)))
     axes.set_yticklabels(
-        [shortened(plain(name), NAME) for name in names], fontsize=9.5, color=INK, family=FONT
+        [shortened(plain(name), most) for name in names], fontsize=9.5, color=INK, family=FONT
     )
 
 

@@ -191,17 +191,15 @@ def queue_improvements(run: ProtocolRun) -> str:
 
 def _filed(run: ProtocolRun, living: LivingBacklog, text: str) -> str:
     """Return the backlog with its tickets; a tracker that is away stops nothing."""
-    from release_watch.assurance.backlog import filed
     from release_watch.orchestration.steps.escalation import tracker
 
     try:
-        for changed in filed(text, tracker(run), run.release.environment):
-            living.write(changed)
-            text = changed
+        for reference in living.filed(tracker(run)):
+            log.info("Ticket %s", reference)
     except ReleaseWatchError as error:
         log.warning("The tickets are not in line with the backlog: %s", error)
         run.record("no ticket was filed", "backlog-tickets", reason=str(error))
-    return text
+    return living.read() or text
 
 
 def improvements(run: ProtocolRun) -> list[BacklogItem]:
@@ -276,7 +274,11 @@ def scorecards_before(run: ProtocolRun) -> list[Earlier]:
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.assurance.scorecard import NAME, Earlier, Scorecard
 
-    before = ActiveReleases(artifact_root()).predecessor(run.release)
+    try:
+        before = ActiveReleases(artifact_root()).predecessor(run.release)
+    except ReleaseWatchError as error:
+        log.warning("No comparison with the release before: %s", error)
+        return []
     if before is None:
         return []
     try:

@@ -25,8 +25,8 @@ def count_drift(run: ProtocolRun) -> DriftCount | None:
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.assurance.scorecard import DriftCount
 
-    active = ActiveReleases(artifact_root()).all(run.release.environment)
-    entry = next((one for one in active if one.release.release_id == run.release.release_id), None)
+    watched = ActiveReleases(artifact_root()).readable(run.release.environment)
+    entry = next((one for one in watched.active if one.release.release_id == run.release.release_id), None)
     if entry is None:
         log.info("Drift is not looked for: the release is not under watch")
         return None

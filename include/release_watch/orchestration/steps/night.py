@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, islice
@@ -34,14 +35,15 @@ LONGEST = timedelta(days=31)
 """So far back alerts are held against incidents after nights that were missed."""
 NIGHTS_COMPARED = 7
 """In so many nights before, that of a release's last scorecard is looked for."""
+_NIGHT = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 class NightTerms(NamedTuple):
-    """When a night is, since when it answers, and what was kept before it."""
+    """When a night is, since when it answers, and the report before it."""
 
     at: datetime
     since: datetime
-    kept: Kept
+    last: NightReport | None
 
 
 class EnvironmentNight(NamedTuple):
@@ -64,29 +66,31 @@ def night_store(day: datetime) -> ArtifactStore:
 
 def check_active_releases(store: ArtifactStore, moment: datetime) -> NightReport:
     """Check all releases of all environments, write the report, then scorecards and backlogs."""
-    from release_watch.assurance.nightly import NightReport, unreadable
+    from release_watch.assurance.nightly import NightReport, broken, unreadable
     from release_watch.assurance.registry import ActiveReleases
     from release_watch.catalog.config import load_config
 
     config, watched = load_config(), ActiveReleases(artifact_root()).readable()
     last = last_report(store)
-    terms = NightTerms(moment, covers_since(last, moment), kept_of(last))
-    nights = [
-        _night(name, list(active), config, terms)
-        for name, active in groupby(sorted(watched.active, key=_environment), key=_environment)
-    ]
+    terms = NightTerms(moment, covers_since(last, moment), last)
+    unread, nights = [unreadable(one) for one in watched.damaged], []
+    lost: list[ReleaseNight] = []
+    for name, group in groupby(sorted(watched.active, key=_environment), key=_environment):
+        active = list(group)
+        try:
+            nights.append(_night(name, active, config, terms))
+        except Exception as error:  # the night of one environment that breaks must not hide the others
+            log.exception("The night of %s broke", name)
+            lost += [broken(entry, error) for entry in active]
     report = NightReport(
         generated_at=moment,
         covers_since=terms.since,
-        releases=(
-            *map(unreadable, watched.damaged),
-            *(release for night in nights for release in night.report.releases),
-        ),
+        releases=(*unread, *lost, *(release for night in nights for release in night.report.releases)),
         drills=tuple(results for night in nights for results in night.report.drills),
     )
     store.write_json(REPORT, report)
     for night in nights:
-        _after(store, night, config)
+        _after(store, night, [one for one in unread if one.environment == night.environment], config)
     return report
 
 
@@ -94,16 +98,22 @@ def _environment(entry: ActiveRelease) -> str:
     return entry.release.environment
 
 
-def _after(store: ArtifactStore, night: EnvironmentNight, config: Config) -> None:
+def _after(
+    store: ArtifactStore, night: EnvironmentNight, unread: Sequence[ReleaseNight], config: Config
+) -> None:
     """Refresh what people read; what fails here is told and takes nothing from the report."""
     try:
-        amend_backlog(night, config)
+        amend_backlog(night, unread, config)
     except ReleaseWatchError as error:
         log.error("The backlog of %s is not up to date: %s", night.environment, error)
+    except Exception:  # whatever it is: the report stands, and the scorecards are still to be made
+        log.exception("The backlog of %s is not up to date", night.environment)
     try:
         refresh_scorecards(store, night, config)
     except ReleaseWatchError as error:
         log.error("The scorecards of %s are not up to date: %s", night.environment, error)
+    except Exception:  # the other environments are still to be told of
+        log.exception("The scorecards of %s are not up to date", night.environment)
 
 
 def covers_since(last: NightReport | None, moment: datetime) -> datetime:
@@ -121,8 +131,9 @@ def earlier_nights(store: ArtifactStore) -> Iterator[ArtifactStore]:
     folder: Any = artifact_root() / "monitoring" / FOLDER
     if not folder.exists():
         return
-    nights = {str(night.name) for night in folder.iterdir()}
-    for name in sorted((night for night in nights if night < store.release_id), reverse=True):
+    names = (str(night.name) for night in folder.iterdir())
+    nights = {name for name in names if _NIGHT.fullmatch(name) and name < store.release_id}
+    for name in sorted(nights, reverse=True):
         if (folder / name / REPORT).exists():
             yield ArtifactStore(artifact_root(), FOLDER, name)
 
@@ -142,8 +153,8 @@ def last_report(store: ArtifactStore) -> NightReport | None:
     return None
 
 
-def kept_of(last: NightReport | None) -> Kept:
-    """Return what releases and the last night keep beside the registry."""
+def kept_of(last: NightReport | None, environment: str) -> Kept:
+    """Return what releases and the last night of an environment keep beside the registry."""
     from release_watch.assurance.drift.activated import drills_of
     from release_watch.assurance.drift.kept_boards import kept_boards
     from release_watch.assurance.drift.of_the_night import Kept
@@ -151,6 +162,7 @@ def kept_of(last: NightReport | None) -> Kept:
     seen = {
         night.release_id: {drift.key: drift.since for drift in night.drift if drift.since}
         for night in (last.releases if last else ())
+        if night.environment == environment
     }
     return Kept(
         drills=lambda entry: drills_of(store_for(entry.release)),
@@ -170,7 +182,8 @@ def _night(
     backends = AirflowBackends(environment)
     drilled = drill_alert_paths(active, environment, backends, config, terms.at)
     tunings = KeptTunings(artifact_root(), environment).in_force()
-    reading = NightReading(active, backends, config, terms.at, terms.since, terms.kept, tunings)
+    kept = kept_of(terms.last, environment)
+    reading = NightReading(active, backends, config, terms.at, terms.since, kept, tunings)
     report = night(active, reading, drilled)
     return EnvironmentNight(environment, active, report, reading, drilled, backends)
 
@@ -212,23 +225,30 @@ def refresh_scorecards(store: ArtifactStore, night: EnvironmentNight, config: Co
     nights = {found.release_id: found for found in night.report.releases}
     for entry in night.active:
         release = entry.release.model_copy(update={"services": entry.services})
-        sources = _sources(entry, night, open_items, nights.get(release.release_id))
-        card = scorecard(release, config, sources, slos, reading.at)
         name = f"scorecards/{environment}/{release.release_id}"
-        store.write_json(f"{name}.json", card)
-        store.write_text(f"{name}.md", scorecard_markdown(card, _last_card(before, f"{name}.json")))
+        try:
+            sources = _sources(entry, night, open_items, nights.get(release.release_id))
+            card = scorecard(release, config, sources, slos, reading.at)
+            store.write_json(f"{name}.json", card)
+            store.write_text(f"{name}.md", scorecard_markdown(card, _last_card(before, f"{name}.json")))
+        except Exception:  # that of one release must not hide the others
+            log.exception("No scorecard of %s in %s", release.release_id, environment)
     log.info("%d scorecards: %s", len(night.active), store.uri_of(f"scorecards/{environment}"))
 
 
-def amend_backlog(night: EnvironmentNight, config: Config) -> None:
-    """Append what the night found to the backlog of the environment, close what is gone, file the rest."""
-    from release_watch.assurance.backlog import LivingBacklog, Origin, amended, filed
+def amend_backlog(night: EnvironmentNight, unread: Sequence[ReleaseNight], config: Config) -> None:
+    """Append what the night found to the backlog of the environment, close what is gone, file the rest.
+
+    Of ``unread``, the other releases of the environment, nothing could be looked at.
+    """
+    from release_watch.assurance.backlog import LivingBacklog, Origin, amended
     from release_watch.assurance.backlog.of_the_night import night_items, night_scope
     from release_watch.response.tickets import tickets_of
 
     reading = night.reading
+    report = night.report.model_copy(update={"releases": (*unread, *night.report.releases)})
     found = (
-        night.report,
+        report,
         reading.coverage.audit(),
         night.drilled.results if night.drilled else None,
         reading.history.correlation_or_none(),
@@ -242,8 +262,8 @@ def amend_backlog(night: EnvironmentNight, config: Config) -> None:
     log.info("Improvement backlog: %d new, %d closed, %d back; %s", *counts, living.uri)
     try:
         tickets = tickets_of(night.backends.tickets(), config.policies.response.tickets)
-        for text in filed(now_so.text, tickets, night.environment):
-            living.write(text)
+        for reference in living.filed(tickets):
+            log.info("Ticket %s", reference)
     except ReleaseWatchError as error:
         log.warning("The tickets are not in line with the backlog: %s", error)
 
