@@ -102,12 +102,14 @@ def test_where_recordings_do_not_reach_as_far_back_the_part_that_they_do_is_repl
     held = timedelta(days=1, hours=2)
     monkeypatch.setattr(choosing, "back_test", tested := Recorded(held))
     start = WINDOW[1] - held
-    early = incident(0, 1)._replace(opened_at=start - timedelta(minutes=1), closed_at=start)
-    late = incident(2, 3)._replace(opened_at=start + timedelta(minutes=1), closed_at=WINDOW[1])
-    assert past(early, late).test(of_rules(rules("A"))) == "A"
+    minute = timedelta(minutes=1)
+    early = incident(0, 1)._replace(opened_at=start - 2 * minute, closed_at=start - minute)
+    lasting = incident(0, 1)._replace(opened_at=start - minute, closed_at=start + minute)
+    still = incident(2, 3)._replace(opened_at=start + minute, closed_at=None)
+    assert past(early, lasting, still).test(of_rules(rules("A"))) == "A"
     whole, part = tested.histories
     assert (whole.window, part.window) == (WEEK, (start, WEEK[1]))
-    assert list(part.incidents) == [late]
+    assert list(part.incidents) == [lasting, still]
 
 
 @pytest.mark.parametrize("held", [None, timedelta(0), choosing.SHORTEST - timedelta(seconds=1)])

@@ -8,7 +8,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from release_watch.artifacts.audit import broken_link
 from release_watch.artifacts.models import ExitRecord, GateRecord
-from release_watch.orchestration.phases.closing import CloseRun
+from release_watch.errors import InvalidInputError
+from release_watch.orchestration.phases.closing import CloseRun, _restore_earlier_rules
 from release_watch.verdict import ExitState, Verdict
 from tests.orchestration.fakes import RUN_ID, START, context
 
@@ -136,3 +137,26 @@ def test_a_rolled_back_release_is_watched_no_more(run):
         close()
 
     assert registry.all() == ()
+
+
+def test_rules_of_a_rolled_back_release_stay_where_nobody_knows_what_they_replaced(
+    run, monkeypatch, artifacts
+):
+    """Without the rules before it, those of the release are better than none at all."""
+    taken = []
+    monkeypatch.setattr("release_watch.slo.activation.deactivate", lambda name, _: taken.append(name))
+    damaged = artifacts / "registry" / "monitoring" / run.release.environment / "before"
+    damaged.mkdir(parents=True)
+    (damaged / "registration.json").write_text("{")
+    record = ExitRecord(
+        release_id=run.release.release_id,
+        environment=run.release.environment,
+        generated_at=START,
+        exit_state=ExitState.ROLLED_BACK,
+        reason="the new version is slow",
+        notified=(),
+        gates=(),
+    )
+    with pytest.raises(InvalidInputError, match=r"before/registration\.json"):
+        _restore_earlier_rules(run, record)
+    assert taken == []

@@ -119,6 +119,13 @@ def test_hours_without_the_heartbeat_are_blind(beats, blind):
     assert blind_hours(RecordedMetrics(heartbeat=stamps(*beats)), DAY) == (blind, 24)
 
 
+def test_the_heartbeat_of_another_environment_makes_no_hour_seen():
+    metrics = RecordedMetrics(heartbeat=stamps(*range(0, 86_400, 60)))
+    blind_hours(metrics, DAY, "production")
+    (query,) = metrics.queries
+    assert 'alertstate="firing",environment=~"|production"}[1h]' in query
+
+
 def test_less_than_an_hour_is_not_looked_at():
     assert blind_hours(RecordedMetrics(), (START, at(3599))) == (0, 0)
 

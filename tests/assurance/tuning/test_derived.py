@@ -102,3 +102,12 @@ def test_a_long_past_is_read_in_stretches_and_at_no_more_moments_than_needed():
     found, metrics = derived(NORMAL, minutes=days * DAY)
     assert len(metrics.queries) <= -(-MOST_MOMENTS // STRETCH) + 1
     assert found == [] or max(found) < 100
+
+
+@pytest.mark.parametrize("share", [0.005, 0.02, 1.0], ids=["few", "some", "all"])
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")], ids=str)
+def test_a_division_by_nothing_suggests_no_threshold_without_end(value, share):
+    values = [value if minute % 1000 < share * 1000 else normal for minute, normal in enumerate(NORMAL)]
+    for expr in ("errors > 50", "errors < 5"):
+        found, _ = derived(values, expr)
+        assert all(one.is_finite() for one in found)

@@ -69,3 +69,19 @@ def test_what_was_taken_back_is_not_judged() -> None:
 def test_a_month_is_looked_at_at_most() -> None:
     assert followed_since(kept(), WEEKS) == applied().applied_at
     assert followed_since(kept(), AT + timedelta(days=90)) == AT + timedelta(days=90) - LONGEST
+
+
+def test_firings_of_another_alert_of_the_same_name_refute_no_change() -> None:
+    """Each SLO of a service has an alert SloBurnRatePage: the history of alerts does not tell them apart."""
+    wolf = [firing(day / 2) for day in range(1, 25)]
+    assert followed(kept(), wolf, [], WEEKS).refuted
+    found = followed(kept(), wolf, [], WEEKS, namesakes=2)
+    assert not found.refuted
+    assert "2 alerts of checkout are called HighErrorRate" in found.words
+
+
+def test_an_incident_of_no_service_is_none_that_the_alert_missed() -> None:
+    days = [1, 2, 3, 4, 5, 6]
+    unplaced = [incident(day + 0.5)._replace(service=None) for day in days * 3]
+    found = followed(kept(), [*map(firing, days)], [*map(incident, days), *unplaced], WEEKS)
+    assert not found.refuted

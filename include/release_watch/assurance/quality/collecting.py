@@ -99,7 +99,7 @@ def alert_quality(
         alerts_of(sources.metrics(), config, window, services, environment),
         tickets,
         known_silences(sources),
-        blind_notes(sources.metrics(), window),
+        blind_notes(sources.metrics(), window, environment),
     )
     return report_of(past, config, window, services, environment=environment)
 
@@ -116,7 +116,7 @@ def report_of(
     queries = {
         "firing": history.firing_query(services, environment),
         "active_since": history.active_query(services, environment),
-        "server_alive": history.ALIVE,
+        "server_alive": history.alive_query(environment),
         "silences": past.silences.source,
     }
     return measure(
@@ -154,13 +154,15 @@ def alerts_of(
     )
 
 
-def blind_notes(metrics: Metrics, window: tuple[datetime, datetime]) -> tuple[str, ...]:
+def blind_notes(
+    metrics: Metrics, window: tuple[datetime, datetime], environment: str | None = None
+) -> tuple[str, ...]:
     """Return in words for how much of a window it is not known what fired; nothing if all is known.
 
     Raises:
         BackendError: if Prometheus does not answer.
     """
-    blind, hours = history.blind_hours(metrics, window)
+    blind, hours = history.blind_hours(metrics, window, environment)
     if not blind:
         return ()
     words = (

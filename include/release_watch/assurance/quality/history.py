@@ -36,13 +36,21 @@ RESOLUTION = timedelta(seconds=15)
 LOOK_BACK = timedelta(minutes=5)
 """How old a sample may be that Prometheus gives for a moment; steps must not be longer."""
 HEARTBEAT = f'timestamp(ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}})'
-ALIVE = f'count(count_over_time(ALERTS{{alertname="{WATCHDOG}",alertstate="firing"}}[1h]))'
 
 _LABEL = re.compile(r'(.+?)="((?:[^"\\]|\\.)*)"(?:,|$)', re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
-def blind_hours(metrics: Metrics, window: Span) -> tuple[int, int]:
+def alive_query(environment: str | None = None) -> str:
+    """Return the PromQL of whether a dead man's switch fired at some time of the last hour.
+
+    With an environment, one that names another proves nothing.
+    """
+    where = f",{_of_environment(environment)}" if environment else ""
+    return f'count(count_over_time(ALERTS{{alertname="{WATCHDOG}",alertstate="firing"{where}}}[1h]))'
+
+
+def blind_hours(metrics: Metrics, window: Span, environment: str | None = None) -> tuple[int, int]:
     """Return in how many whole hours of ``window`` no rule was evaluated, and how many there are.
 
     It is seen by the dead man's switch, which fires always: where it did not, nobody knows what else would
@@ -55,7 +63,7 @@ def blind_hours(metrics: Metrics, window: Span) -> tuple[int, int]:
     start, hours = _whole(window[0]), (window[1] - window[0]) // hour
     if not hours:
         return 0, 0
-    found = metrics.range(ALIVE, start + hour, start + hours * hour, hour)
+    found = metrics.range(alive_query(environment), start + hour, start + hours * hour, hour)
     return hours - len(found.dropna(how="all")), hours
 
 
@@ -66,8 +74,12 @@ def matchers(services: Sequence[str], environment: str | None = None) -> str:
     """
     found = ['drill=""', f"service=~{promql_string(one_of(services))}"]
     if environment:
-        found.append(f"environment=~{promql_string('|' + one_of([environment]))}")
+        found.append(_of_environment(environment))
     return ",".join(found)
+
+
+def _of_environment(environment: str) -> str:
+    return f"environment=~{promql_string('|' + one_of([environment]))}"
 
 
 def firing_query(services: Sequence[str], environment: str | None = None) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from release_watch.artifacts.models import Window
 from release_watch.assurance.quality.intervals import AlertInterval
 from release_watch.assurance.tuning.acceptance import Trial, best, refusal
-from release_watch.assurance.tuning.candidates import Candidate, louder, quieter
+from release_watch.assurance.tuning.candidates import Candidate, louder, quieter, reads_itself
 from release_watch.assurance.tuning.derived import derived_thresholds
 from release_watch.assurance.tuning.history import History, RecordedHistory
 from release_watch.assurance.tuning.masking import masked
@@ -30,6 +30,9 @@ DEFAULT_INTERVAL = timedelta(minutes=1)
 
 JUDGED_BY = AlertQualityPolicy()
 """From when on an alert is called noisy or flapping here: the defaults of ``policies.yaml``."""
+
+
+READS_ITSELF = "reads its own firings, and history has only those of the rule in force; it cannot be replayed"
 
 
 class BackTest(NamedTuple):
@@ -93,12 +96,13 @@ def back_test(
     result = BackTest(
         rule, group.name, reason, history.window, incidents, before, firings, step=laboratory.step
     )
+    unknowable = READS_ITSELF if reads_itself(rule) else ""
     trials = []
     for number, candidate in enumerate(tried):
         progress(number, len(tried))
         after, _ = laboratory.run(candidate.rule)
         refused = refusal(rule, before, candidate, after, history.missed)
-        refused = refused or laboratory.masked(candidate, firings)
+        refused = refused or laboratory.masked(candidate, firings) or unknowable
         trials.append(Trial(candidate, after, refused))
     chosen = best(trials, before)
     if chosen is None:

@@ -19,9 +19,10 @@ from release_watch.assurance.tuning.replay import hold_of, keep_of
 from release_watch.catalog.slos import Slo
 from release_watch.clock import in_words
 from release_watch.errors import InvalidInputError
+from release_watch.slo.alert_words import percent
 from release_watch.slo.rulefile import Rule, duration
 from release_watch.slo.windows import burn_windows, plain
-from release_watch.telemetry.promql import parsed
+from release_watch.telemetry.promql import parsed, selectors_of
 
 MORE_EVENTS = (2, 4, 10)
 HOLDS = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30))
@@ -32,6 +33,7 @@ OBJECTIVES = tuple(map(Decimal, ("0.9999", "0.9995", "0.999", "0.995", "0.99", "
 """Classes of objectives that people know; a change goes to a neighbour."""
 INSTANCES = ("instance", "pod", "container", "endpoint", "node")
 
+_OF_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 _COUNT = re.compile(r"(?<=> )(\d+)\.5(?![\d.])")
 _THRESHOLD = re.compile(r"(?<=[<>] )(\d+(?:\.\d+)?)(?![\w.])")
 
@@ -85,6 +87,24 @@ def louder(rule: Rule, *, slo: Slo | None = None, derived: Sequence[Decimal] = (
     yield from _from_history(rule, derived)
     if slo is not None:
         yield from _objective(rule, slo, lower=False)
+
+
+def reads_itself(rule: Rule) -> bool:
+    """Return whether the condition asks for firings of the alert itself.
+
+    Raises:
+        InvalidInputError: if the expression cannot be read.
+    """
+    try:
+        selectors = selectors_of(rule.expr)
+    except ValueError as error:
+        raise InvalidInputError([f"the expression cannot be replayed: {error}"]) from error
+    names = (
+        [one.value for one in read.matchers if (one.label, one.operator) == ("alertname", "=")]
+        for read in selectors
+        if read.metric in _OF_ALERTS
+    )
+    return any(not asked or rule.name in asked for asked in names)
 
 
 def main_threshold(rule: Rule) -> tuple[str, str, str] | None:
@@ -192,8 +212,8 @@ def _objective(rule: Rule, slo: Slo, *, lower: bool) -> Iterator[Candidate]:
     changed = _THRESHOLD.sub(lambda match: moved.get(match[1], match[1]), rule.expr)
     if changed != rule.expr:
         words = (
-            f"objective {slo.objective * 100:f} % to {target * 100:f} %; change it in the SLO {slo.name}, "
-            "too, or the next release brings the old one back"
+            f"burn rates as of an objective of {percent(target)} in place of {percent(slo.objective)}; "
+            f"budget and other alerts keep to the old one until the SLO {slo.name} is changed, too"
         )
         yield Candidate("objective class", words, _expr(rule, changed))
 

@@ -110,7 +110,7 @@ def run(options: argparse.Namespace, connect: Connect) -> bool:
     known, past = _past(wanted, config)
     picked, left_out = _picked(wanted, past.correlation)
     found = _replayed(picked, past, named=wanted.named, keep=_keeping(options, wanted))
-    notes = blind_notes(past.metrics, wanted.window)
+    notes = blind_notes(past.metrics, wanted.window, wanted.environment)
     found = Found(found.tests, (*found.problems, *left_out), notes)
     if options.out is not None:
         _write_report(options.out.absolute(), wanted, found, past.correlation, config)

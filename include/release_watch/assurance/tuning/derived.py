@@ -49,7 +49,9 @@ def derived_thresholds(
     if len(values) < FEWEST_MOMENTS:
         return []
     shares = QUANTILES if operator == ">" else [1 - share for share in QUANTILES]
-    normal = [Decimal(f"{float(limit):.4g}") for limit in np.quantile(values, shares)]
+    with np.errstate(invalid="ignore"):  # between two infinite values, as divisions by 0 give, is no number
+        quantiles = np.quantile(values, shares)
+    normal = [Decimal(f"{float(limit):.4g}") for limit in quantiles if np.isfinite(limit)]
     limits = [one * MARGIN if operator == ">" else one / MARGIN for one in normal]
     return [one for one in dict.fromkeys(Decimal(f"{limit:.3g}") for limit in limits) if one > 0]
 

@@ -38,15 +38,23 @@ def followed_since(tuning: KeptTuning, at: datetime) -> datetime:
 
 
 def followed(
-    tuning: KeptTuning, firings: Sequence[AlertInterval], incidents: Sequence[Incident], at: datetime
+    tuning: KeptTuning,
+    firings: Sequence[AlertInterval],
+    incidents: Sequence[Incident],
+    at: datetime,
+    namesakes: int = 1,
 ) -> Followed:
     """Return what followed the last change of ``tuning`` until ``at``.
 
-    ``firings`` and ``incidents`` may be more than those of its service, and begin earlier.
+    ``firings`` and ``incidents`` may be more than those of its service, and begin earlier. ``namesakes`` is
+    how many alerts have its name and service, as those of several SLOs do: firings do not tell them apart.
     """
     last = tuning.last
     if last is None:
         return Followed(None, "it was taken back")
+    if namesakes > 1:
+        many = f"{namesakes} alerts of {last.proposal.service} are called {last.proposal.alert}"
+        return Followed(None, f"nothing to judge by: {many}, and firings do not tell them apart")
     since = followed_since(tuning, at)
     if at - since < LEAST:
         young = f"in force for {in_words(at - since)}; at least {in_words(LEAST)} say something"

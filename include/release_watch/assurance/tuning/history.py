@@ -30,9 +30,10 @@ class History(NamedTuple):
     review: Reviewing = "tracker"
 
     def since(self, start: datetime) -> History:
-        """Return the part of it from ``start`` on; an incident that began before is not judged in it."""
-        incidents = [one for one in self.incidents if one.opened_at >= start]
-        return self._replace(window=(start, self.window[1]), incidents=incidents)
+        """Return the part of it from ``start`` on, with the incidents that lasted into it."""
+        end = self.window[1]
+        incidents = [one for one in self.incidents if (one.closed_at or end) >= start]
+        return self._replace(window=(start, end), incidents=incidents)
 
     def of(self, service: str) -> list[Incident]:
         """Return the incidents of a service, and those of all services."""

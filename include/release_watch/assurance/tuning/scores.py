@@ -56,11 +56,13 @@ def score(
 
     Args:
         firings: of one rule.
-        incidents: of its service, with the verdicts that people gave.
+        incidents: of its service, with the verdicts that people gave; one of no service belongs to no
+            firing, and so is no evidence of what the rule catches or misses.
         until: when the window ends.
         rules: how firings and incidents belong together.
         review: whether a firing without an incident was false, or is not reviewed.
     """
+    incidents = [one for one in incidents if one.service is not None]
     judged = judge_firings(firings, incidents, until=until, rules=rules, review=review)
     counted = [one for one, said in zip(firings, judged.firings, strict=True) if said is not Judged.EXCLUDED]
     told = [

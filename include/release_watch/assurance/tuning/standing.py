@@ -97,6 +97,17 @@ def rule_set_to_tune(entry: ActiveRelease, proposal: TuningProposal) -> str:
     return name
 
 
+def namesakes(entry: ActiveRelease, proposal: TuningProposal) -> int:
+    """Return how many alerts of the release have the name and the service of the proposal's."""
+    return sum(
+        rule.alert == proposal.alert and (rule.service or "") == proposal.service
+        for text in entry.rules.values()
+        for group in from_yaml(text)
+        for rule in group.rules
+        if not rule.labels.get("drill")
+    )
+
+
 def holds(entry: ActiveRelease, tuning: KeptTuning) -> bool:
     """Return whether the release's rules, as they are registered, have the change in them."""
     last = tuning.last

@@ -115,9 +115,11 @@ def _restore_earlier_rules(run: ProtocolRun, record: ExitRecord) -> None:
 
     registry = ActiveReleases(artifact_root())
     registry.retire(run.release.environment, run.release.release_id, reason=record.reason, at=now())
+    # Read before anything is taken away: without what was there before, these rules are better than none.
+    replaced = registry.superseded_by(run.release)
     for name in (rule_set_name(run.release), baseline_rule_set(run)):
         deactivate(name, run.backends)
-    for earlier in registry.superseded_by(run.release):
+    for earlier in replaced:
         for name, text in as_approved(earlier).items():
             activate(text, name, run.backends, timeout=READ_BACK_WITHIN)
             if text != earlier.rules[name]:
