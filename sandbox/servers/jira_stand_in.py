@@ -151,12 +151,13 @@ class Project:
         issue = self.find(key)
         fields, status = issue["fields"], ways[wanted["id"]]
         change = {"field": "status", "fromString": fields["status"]["name"], "toString": status["name"]}
-        issue["histories"].insert(0, {"created": _moment(), "items": [change]})
+        at = _moment()
+        issue["histories"].insert(0, {"created": at, "items": [change]})
         done = status["statusCategory"]["key"] == "done"
         fields |= {
             "status": status,
-            "updated": _moment(),
-            "resolutiondate": _moment() if done else None,
+            "updated": at,
+            "resolutiondate": at if done else None,
         }
 
     def attach(self, key: str, headers: Any, body: bytes) -> list[dict[str, Any]]:
