@@ -10,7 +10,8 @@ import requests
 from sandbox.errors import SandboxError
 
 DAG_ID = "post_deployment_monitoring"
-TIMEOUT_SECONDS = 30
+TIMEOUT_SECONDS = 90
+"""Longer than a writer waits for Airflow's SQLite (60 s), so that a request that lost the race is answered."""
 
 
 class AirflowUser:
