@@ -11,7 +11,7 @@ from sandbox.errors import SandboxError
 
 DAG_ID = "post_deployment_monitoring"
 TIMEOUT_SECONDS = 90
-"""Longer than a writer waits for Airflow's SQLite (60 s), so that a request that lost the race is answered."""
+"""Longer than a writer waits for Airflow's SQLite (60 s), so that one that lost the race is answered."""
 
 
 class AirflowUser:
