@@ -228,7 +228,9 @@ def test_a_ticket_that_is_refused_keeps_no_other_from_being_closed_and_is_named(
     text = last(night(None, ITEMS, 0).text, tracker)
     gone = night(text, [], 1).text
     first = entries(gone)[0].item_id
-    with pytest.raises(BackendError, match=f"refused 1 items; {first}: tracker: refused ticket 1"):
+    with pytest.raises(
+        BackendError, match=rf"refused items of the backlog \(1\): {first}: tracker: refused ticket 1"
+    ):
         for _ in filed(gone, tracker, "production"):
             pass
     assert [tracker.states[str(number)] for number in range(1, len(ITEMS) + 1)] == [

@@ -34,6 +34,11 @@ class Incident(NamedTuple):
     labels: tuple[str, ...] = ()
     alert: str | None = None
 
+    def lasts_into(self, window: tuple[datetime, datetime]) -> bool:
+        """Return whether it was open at some time of a window (start, end)."""
+        start, end = window
+        return self.opened_at <= end and (self.closed_at or end) >= start
+
 
 def named_service(title: str, services: Iterable[str]) -> str | None:
     """Return the first of ``services`` that ``title`` names as a word of its own, or None."""

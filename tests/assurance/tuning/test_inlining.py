@@ -147,3 +147,15 @@ def test_of_many_recordings_that_are_missing_some_are_named():
     expr = " + ".join(rule.name for rule in long)
     with pytest.raises(HistoryTooShortError, match=r"^long:r0, long:r1, long:r2 and 2 more are not recorded"):
         readable(expr, None, *long)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (timedelta(hours=5), "a window of 5 h can be replayed"),
+        (timedelta(0), "see that the rules that record them are in force"),
+        (None, "see that the rules that record them are in force"),
+    ],
+)
+def test_it_says_how_far_back_can_be_looked_or_what_to_see_to(held: timedelta | None, said: str):
+    assert str(HistoryTooShortError((), held)).endswith(f"; {said}")

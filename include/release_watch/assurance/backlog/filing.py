@@ -57,7 +57,7 @@ def references(text: str, tickets: Tickets, environment: str) -> Iterator[tuple[
     if refused:
         more = [f"and {len(refused) - MOST_NAMED} more"] if len(refused) > MOST_NAMED else []
         told = "; ".join([*refused[:MOST_NAMED], *more])
-        raise BackendError("ticket tracker", f"refused {len(refused)} items; {told}")
+        raise BackendError("ticket tracker", f"refused items of the backlog ({len(refused)}): {told}")
 
 
 def _filed(entry: Entry, tickets: Tickets, environment: str) -> str | None:

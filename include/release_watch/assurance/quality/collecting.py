@@ -50,8 +50,7 @@ class KnownIncidents(NamedTuple):
 
     def lasting_into(self, window: tuple[datetime, datetime]) -> list[Incident]:
         """Return those that lasted into a window (start, end)."""
-        start, end = window
-        return [one for one in self.found or () if one.opened_at <= end and (one.closed_at or end) >= start]
+        return [one for one in self.found or () if one.lasts_into(window)]
 
 
 class KnownSilences(NamedTuple):

@@ -120,13 +120,12 @@ def run(options: argparse.Namespace, connect: Connect) -> bool:
 
 
 def _past(wanted: Asked, config: Config) -> tuple[KnownIncidents, Past]:
-    start, end = wanted.window
-    known = known_incidents(wanted.backends, config, start, wanted.services, wanted.incidents)
+    known = known_incidents(wanted.backends, config, wanted.window[0], wanted.services, wanted.incidents)
     if known.found is None:
         raise InvalidInputError(
             [f"--incidents: name a file; nothing can be judged without known incidents: {known.problem}"]
         )
-    within = [one for one in known.found if one.opened_at <= end and (one.closed_at or end) >= start]
+    within = known.lasting_into(wanted.window)
     metrics = wanted.backends.metrics()
     report = alert_quality(
         wanted.backends,

@@ -31,9 +31,10 @@ class History(NamedTuple):
 
     def since(self, start: datetime) -> History:
         """Return the part of it from ``start`` on, with the incidents that lasted into it."""
-        end = self.window[1]
-        incidents = [one for one in self.incidents if (one.closed_at or end) >= start]
-        return self._replace(window=(start, end), incidents=incidents)
+        window = start, self.window[1]
+        return self._replace(
+            window=window, incidents=[one for one in self.incidents if one.lasts_into(window)]
+        )
 
     def of(self, service: str) -> list[Incident]:
         """Return the incidents of a service, and those of all services."""

@@ -41,11 +41,13 @@ class HistoryTooShortError(InvalidInputError):
         self.lacking, self.held = tuple(sorted(lacking, key=str)), held
         names = sorted({one.metric or str(one) for one in self.lacking})
         more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        reach = in_words(held) if held else "nothing"
+        reach = "see that the rules that record them are in force"
+        if held:
+            reach = f"a window of {in_words(held)} can be replayed"
         super().__init__(
             [
                 f"{', '.join(names[:MOST_NAMED])}{more} are not recorded as far back as the window reaches, "
-                f"and too long to be calculated instead; a window of {reach} can be replayed"
+                f"and too long to be calculated instead; {reach}"
             ]
         )
 
